@@ -1,0 +1,125 @@
+package connector
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Stage is where a record failed; the values are Kafka Connect's words.
+type Stage string
+
+const (
+	StageKeyConverter   Stage = "KEY_CONVERTER"
+	StageValueConverter Stage = "VALUE_CONVERTER"
+	StageTaskPut        Stage = "TASK_PUT"
+)
+
+// RecordError: the record itself is the cause. The failure policy decides.
+type RecordError struct {
+	Stage Stage
+	// Code names the reason for programs: "binary", "oversize", "csv_width".
+	Code string
+	Err  error
+	// DeadLetter: the record could not be read or converted, or is over a size limit
+	// (dead letter), other than refused by the mapping or the destination (abnormal data).
+	DeadLetter bool
+	// Retry: a further attempt may succeed (a function's own error); the caller makes
+	// errors.retry.limit of them first.
+	Retry bool
+}
+
+func (e *RecordError) Error() string { return e.Err.Error() }
+func (e *RecordError) Unwrap() error { return e.Err }
+
+// AwayError: a system is away (network, 5xx, throttling). The position waits.
+type AwayError struct {
+	System string // "OSS endpoint oss-cn-hangzhou-internal.aliyuncs.com"
+	// After is how long the system asked to be left alone; zero means the caller's own pause.
+	After time.Duration
+	Err   error
+}
+
+func (e *AwayError) Error() string { return fmt.Sprintf("%s is away: %v", e.System, e.Err) }
+func (e *AwayError) Unwrap() error { return e.Err }
+
+// WrongError: the configuration cannot work (credentials, missing bucket). The
+// connector fails and says what to do.
+type WrongError struct {
+	Field  string // the key to look at, "" when none
+	Remedy string // a sentence that says what to do
+	Err    error
+}
+
+func (e *WrongError) Error() string { return e.Err.Error() }
+func (e *WrongError) Unwrap() error { return e.Err }
+
+// GapError: records are lost, or it cannot be known whether they were delivered;
+// one partition stops and a person chooses.
+type GapError struct {
+	Lost    string // what was lost, in words: offsets, times
+	Choices []Choice
+	Err     error
+}
+
+func (e *GapError) Error() string {
+	if e.Err != nil {
+		return e.Lost + ": " + e.Err.Error()
+	}
+	return e.Lost
+}
+func (e *GapError) Unwrap() error { return e.Err }
+
+// MismatchError: a redo did not give what its intent promised, or a different
+// object stands where one of ours should. Nothing was overwritten.
+type MismatchError struct {
+	What string
+}
+
+func (e *MismatchError) Error() string { return e.What }
+
+// Cause is the class of an error: it alone decides what happens next.
+type Cause string
+
+const (
+	CauseRecord   Cause = "record"
+	CauseAway     Cause = "away"
+	CauseWrong    Cause = "wrong"
+	CauseGap      Cause = "gap"
+	CauseMismatch Cause = "mismatch"
+	// CauseOther is an error nobody classified: treated as away, so that a surprise
+	// costs time and never a record.
+	CauseOther Cause = "other"
+)
+
+// CauseOf classifies an error by its type, never by its text.
+func CauseOf(err error) Cause {
+	var (
+		re *RecordError
+		ae *AwayError
+		we *WrongError
+		ge *GapError
+		me *MismatchError
+	)
+	switch {
+	case errors.As(err, &we):
+		return CauseWrong
+	case errors.As(err, &ge):
+		return CauseGap
+	case errors.As(err, &me):
+		return CauseMismatch
+	case errors.As(err, &re):
+		return CauseRecord
+	case errors.As(err, &ae):
+		return CauseAway
+	}
+	return CauseOther
+}
+
+// FieldError is one thing wrong with one field.
+type FieldError struct {
+	Field   string `json:"field"`
+	Message string `json:"message"`
+}
+
+func (e FieldError) Error() string { return e.Field + ": " + e.Message }

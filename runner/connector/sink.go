@@ -1,0 +1,164 @@
+package connector
+
+import (
+	"context"
+	"crypto/x509"
+	"log/slog"
+	"net"
+
+	"github.com/sluice-io/sluice/runner/record"
+)
+
+// Deps is what a connector gets from the program that runs it.
+type Deps struct {
+	Env    Env
+	Logger *slog.Logger
+	// Dial opens every connection of the connector; it enforces the network rules on
+	// the resolved address and goes through the proxy where one is configured.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Roots are the certificate authorities to trust; nil means the system's.
+	Roots *x509.CertPool
+	// Connector is the connector's name, ConnectorID its random identity from creation
+	// on, which invocation IDs and the like are derived from.
+	Connector   string
+	ConnectorID string
+	// Task is the number of the task that the sink or source works for.
+	Task int
+	// Topics lists the instance's topics, for lookups; nil where there is no cluster.
+	Topics func(context.Context) ([]TopicInfo, error)
+}
+
+// TopicInfo is a topic as a picker shows it.
+type TopicInfo struct {
+	Name       string
+	Partitions int
+	Internal   bool
+}
+
+// Range is the offsets [First, Next) of one partition. It has holes: compaction,
+// transaction markers, aborted records.
+type Range struct {
+	Topic     string `json:"-"`
+	Partition int32  `json:"-"`
+	First     int64  `json:"first"`
+	Next      int64  `json:"next"`
+	// TopicID is the topic's UUID in text, "" on brokers that have none. Epoch is the
+	// connector's replay epoch, changed by every operator-made position change.
+	TopicID string `json:"-"`
+	Epoch   string `json:"-"`
+}
+
+// Intent is what is about to become visible at a destination: it stands in the
+// metadata of the group's commit before the first byte does.
+type Intent struct {
+	Range
+	// Config is the content hash of the configuration whose shape settings hold.
+	Config string `json:"config"`
+	// Encoder is the Spec's EncoderVersion at the time.
+	Encoder int `json:"encoder"`
+	// Count and Sum describe the delivered records of the range: how many, and a CRC64
+	// over offsets and values. Diverted records do not count.
+	Count int64  `json:"count"`
+	Sum   uint64 `json:"sum,string"`
+	// Payload is the sink's own: JSON, at most MaxPayload bytes.
+	Payload []byte `json:"-"`
+}
+
+// MaxPayload bounds what Chunk.Prepare may return, in bytes of JSON text. Header and
+// intent together must stay under Kafka's 4096 bytes of offset metadata.
+const MaxPayload = 3300
+
+// Sink delivers chunks. One sink serves one task; Begin, Resolve and chunks of
+// different partitions are used from several goroutines at once, one chunk from one.
+type Sink interface {
+	// Begin opens a chunk at a range's start (at.Next is not known yet and zero). With
+	// redo it will receive exactly the records of that intent again, must give the
+	// same names and bytes, and must not overwrite anything else.
+	Begin(ctx context.Context, at Range, redo *Intent) (Chunk, error)
+	// Resolve finds out what became of an intent that a stopped process left.
+	Resolve(ctx context.Context, in Intent) (Outcome, error)
+	// Close releases connections. It does not wait for chunks: the caller has
+	// discarded or published them.
+	Close() error
+}
+
+// Guard is asked directly before every visible act (PUT, session commit,
+// invocation). An error means that this process may no longer own the partition:
+// the act must not start.
+type Guard func() error
+
+// Chunk is a range of one partition that becomes visible by one act.
+type Chunk interface {
+	// Add takes the next record. It may keep the record's bytes, not the struct. A
+	// *RecordError means that this record cannot be delivered and has left no trace:
+	// the caller diverts it and goes on.
+	Add(ctx context.Context, r *record.Record) error
+	// Full tells that the chunk must close now for reasons of the sink's own (an
+	// intent that would grow too long, a limit of the service). Records, bytes and age
+	// are the caller's business.
+	Full() bool
+	// Held is the memory the chunk holds, in bytes. It is cheap: asked per record.
+	Held() int64
+	// Prepare makes everything ready that can be made without becoming visible and
+	// returns what the intent must name. After it no record is added.
+	Prepare(ctx context.Context) (payload []byte, err error)
+	// Publish makes the chunk visible. It is called again after an AwayError and goes
+	// on from where it stopped; what is already there is not written twice. Refusals
+	// name records that the destination refused for good, all others are visible.
+	Publish(ctx context.Context, guard Guard) ([]Refusal, error)
+	// Discard forgets the chunk; nothing of it becomes visible any more. Safe at any
+	// time and twice.
+	Discard()
+}
+
+// Refusal is a record that the destination refused for good.
+type Refusal struct {
+	Offset int64
+	Err    *RecordError
+}
+
+// OutcomeKind is what Resolve found.
+type OutcomeKind string
+
+const (
+	// Done: everything is visible, the position may advance.
+	Done OutcomeKind = "done"
+	// Redo: the range is delivered again, exactly.
+	Redo OutcomeKind = "redo"
+	// Unknown: it cannot be known; a person chooses.
+	Unknown OutcomeKind = "unknown"
+)
+
+// Outcome answers Resolve.
+type Outcome struct {
+	Kind OutcomeKind
+	// Detail says what was found, for the log and the page.
+	Detail string
+	// Choices are offered when Kind is Unknown.
+	Choices []Choice
+}
+
+// Choice is one way on, with what it risks.
+type Choice struct {
+	Choice string `json:"choice"`
+	Title  string `json:"title"`
+	Risk   string `json:"risk"`
+}
+
+// Source reads an outside system into batches whose records and position are
+// written in one Kafka transaction. One source serves one connector.
+type Source interface {
+	// Run reads from position (nil at the first start) until ctx ends or an error
+	// says why not. emit returns when the batch has been taken over; back pressure is
+	// its blocking.
+	Run(ctx context.Context, position []byte, emit func(ctx context.Context, b Batch) error) error
+}
+
+// Batch is what a source hands over at once.
+type Batch struct {
+	Records []record.Record
+	// Position is where to go on when everything up to this batch is visible.
+	Position []byte
+	// Keep: no transaction may end after this batch, the next belongs to the same fact.
+	Keep bool
+}
