@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# make test: every phase, in an order that finds the cheap mistakes first, each with the time it took.
+# Stops at the first phase that fails. The last line is "N passed, N failed", tests and phases of checks
+# together.
+#   e2e/test.sh [PHASE...]     only these: setup generate lint unit fuzz e2e soak
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+cache=${SLUICE_TEST_CACHE:-$HOME/.cache/sluice-test}
+export SLUICE_REQUIRE_JUDGES=1 # a missing judge is a failure here, and a skip in a plain `go test`
+tally=$(mktemp)
+export SLUICE_TEST_TALLY=$tally
+trap 'rm -f "$tally"' EXIT
+
+phase_setup() { e2e/setup/setup.sh; }
+phase_generate() { e2e/generate.sh check; }
+phase_lint() { e2e/lint.sh; }
+phase_unit() { gotest -race -timeout 8m ./...; }
+phase_fuzz() { e2e/fuzz.sh "${SLUICE_FUZZ_SECONDS:-60}"; }
+phase_e2e() { make -s build && gotest -tags=e2e -timeout "${SLUICE_E2E_TIMEOUT:-9m}" ./e2e/...; }
+phase_soak() { make -s build && SLUICE_SOAK=1 gotest -v -tags=e2e -timeout 80m ./e2e/...; }
+
+gotest() { go run ./e2e/cmd/gotest "$@"; }
+
+# finish adds up the tally and prints the closing line.
+finish() { awk -v failed="$1" '{p += $1; f += $2; s += $3}
+  END {if (failed && !f) f = 1; printf "%d passed, %d failed", p, f; if (s) printf ", %d skipped", s; print ""}' "$tally"; }
+
+phases=("$@")
+[ $# -gt 0 ] || phases=(setup generate lint unit fuzz e2e)
+timings=()
+for phase in "${phases[@]}"; do
+  printf '== %s\n' "$phase"
+  start=$SECONDS
+  if [ "$phase" != setup ] && [ -f "$cache/env" ]; then
+    set -a; . "$cache/env"; set +a
+  fi
+  before=$(wc -c <"$tally")
+  if ! "phase_$phase" </dev/null; then
+    printf '== %s FAILED after %d s\n' "$phase" $((SECONDS - start))
+    finish 1
+    exit 1
+  fi
+  [ "$(wc -c <"$tally")" != "$before" ] || echo "1 0 0" >>"$tally"
+  timings+=("$phase $((SECONDS - start)) s")
+  printf '== %s\n' "${timings[-1]}"
+done
+printf '== all: %s; %d s\n' "$(IFS=';'; printf '%s' "${timings[*]}" | sed 's/;/; /g')" "$SECONDS"
+finish 0
