@@ -81,7 +81,7 @@ const (
 	gzipLevel = gzip.BestSpeed
 	zstdLevel = zstd.SpeedFastest
 	// zstdWindow is the match distance in bytes, and with it the memory of an encoder.
-	zstdWindow = 1 << 20
+	zstdWindow = 512 << 10
 )
 
 // Compressors compresses the content of textual objects. Encoders hold between 0.3
