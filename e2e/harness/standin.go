@@ -1,0 +1,151 @@
+package harness
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// What the stand-in holds when it starts.
+const (
+	OSSBucket    = "sandbox-bucket"
+	OSSKeyID     = "sandbox"
+	OSSKeySecret = "sandbox"
+)
+
+// Fault tells the stand-in to misbehave; the fields are those of the sandbox's faults.
+type Fault struct {
+	Operation    string  `json:"operation,omitempty"`     // "PutObject"; empty: any
+	KeyPrefix    string  `json:"key_prefix,omitempty"`    // object names that it strikes
+	Rate         float64 `json:"rate,omitempty"`          // share of requests; 0: all
+	Status       int     `json:"status,omitempty"`        // answered instead of acting
+	Code         string  `json:"code,omitempty"`          // the service's error code
+	AfterStoring bool    `json:"after_storing,omitempty"` // Status is answered after acting
+	LatencyMS    int     `json:"latency_ms,omitempty"`
+	Cut          string  `json:"cut,omitempty"` // "before" or "after" acting
+	SkewSeconds  int     `json:"skew_seconds,omitempty"`
+	Max          int     `json:"max,omitempty"` // requests to strike; 0: no limit
+}
+
+// Standin is the OSS stand-in as a process of its own.
+type Standin struct {
+	t       T
+	bin     string
+	args    []string
+	log     string
+	proc    *Process
+	runs    int
+	URL     string // of the service
+	control string
+}
+
+// StartStandin starts the stand-in with its objects in a folder of the test's own.
+func (s *Suite) StartStandin(t T) *Standin {
+	t.Helper()
+	return s.startStandin(t, "-dir", filepath.Join(t.TempDir(), "oss"))
+}
+
+// StartDiscardingStandin starts one that checks requests and keeps only their count and size.
+func (s *Suite) StartDiscardingStandin(t T) *Standin {
+	t.Helper()
+	return s.startStandin(t, "-dir", filepath.Join(t.TempDir(), "oss"), "-discard")
+}
+
+func (s *Suite) startStandin(t T, args ...string) *Standin {
+	t.Helper()
+	port, err := FreePort()
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	o := &Standin{t: t, bin: s.build(t, "./e2e/standin", "standin"), log: t.TempDir()}
+	// The address is chosen here so that a restarted stand-in has the same one.
+	o.args = append([]string{"-addr", fmt.Sprintf("127.0.0.1:%d", port), "-control", "127.0.0.1:0"}, args...)
+	o.Start()
+	return o
+}
+
+// Start starts it, again after Kill.
+func (o *Standin) Start() {
+	o.t.Helper()
+	o.runs++
+	var err error
+	o.proc, err = Start(Command{
+		Name: "oss stand-in", Path: o.bin, Args: o.args, Env: cleanEnv(nil),
+		Log: filepath.Join(o.log, fmt.Sprintf("standin%d.log", o.runs)), Dir: os.TempDir(),
+	})
+	if err != nil {
+		o.t.Fatalf("%v", err)
+	}
+	tend(o.t, o.proc)
+	Eventually(o.t, 20*time.Second, "the OSS stand-in prints its addresses", func() (bool, string) {
+		url, hasURL := o.proc.Line("oss: ")
+		control, hasControl := o.proc.Line("control: ")
+		o.URL, o.control = url, strings.TrimRight(control, "/")
+		return hasURL && hasControl, o.proc.Tail(5)
+	})
+}
+
+// Kill ends it at once: connections are refused from now on, objects stay.
+func (o *Standin) Kill() {
+	o.t.Helper()
+	if err := o.proc.Kill9(); err != nil {
+		o.t.Fatalf("%v", err)
+	}
+}
+
+// PID is the process's number.
+func (o *Standin) PID() int { return o.proc.PID() }
+
+// SetFaults replaces the faults; none ends them.
+func (o *Standin) SetFaults(faults ...Fault) {
+	o.t.Helper()
+	if faults == nil {
+		faults = []Fault{}
+	}
+	body, err := json.Marshal(faults)
+	if err != nil {
+		o.t.Fatalf("encoding faults: %v", err)
+	}
+	if _, err := o.ask(http.MethodPost, "/__faults", body); err != nil {
+		o.t.Fatalf("setting faults: %v", err)
+	}
+}
+
+// Stats are the stand-in's counters, as it names them.
+func (o *Standin) Stats() map[string]any {
+	o.t.Helper()
+	answer, err := o.ask(http.MethodGet, "/__stats", nil)
+	if err != nil {
+		o.t.Fatalf("reading the stand-in's counters: %v", err)
+	}
+	stats := map[string]any{}
+	if err := json.Unmarshal(answer, &stats); err != nil {
+		o.t.Fatalf("reading the stand-in's counters: %v: %s", err, answer)
+	}
+	return stats
+}
+
+func (o *Standin) ask(method, path string, body []byte) ([]byte, error) {
+	req, err := http.NewRequest(method, o.control+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	client := http.Client{Timeout: 10 * time.Second}
+	resp, err := client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	if err == nil && resp.StatusCode >= 300 {
+		err = fmt.Errorf("%s: %s", resp.Status, answer)
+	}
+	return answer, err
+}
