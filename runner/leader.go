@@ -1,0 +1,138 @@
+package runner
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/sluice-io/sluice/runner/connector"
+	"github.com/sluice-io/sluice/runner/kafka"
+)
+
+// leader takes part in the connector's own group. The node that owns the
+// configuration topic's only partition leads: it writes the roll-up and the states of
+// the tasks to the status topic, for other tools and for recovery.
+type leader struct {
+	r   *run
+	sub *subject
+	j   *journal
+}
+
+const statusEvery = 5 * time.Second
+
+// startLeader runs until ctx ends; the channel closes when it has left the group.
+func (r *run) startLeader(ctx context.Context, sub *subject, j *journal) <-chan struct{} {
+	done := make(chan struct{})
+	l := &leader{r: r, sub: sub, j: j}
+	go func() {
+		defer close(done)
+		pause := backoff{min: time.Second, max: 30 * time.Second}
+		for ctx.Err() == nil {
+			began := time.Now()
+			err := l.member(ctx)
+			if err != nil && ctx.Err() == nil {
+				r.s.log.Warn("taking part in the connector group", "connector", sub.row.Name, "group", sub.names.clusterGroup, "err", err)
+			}
+			if time.Since(began) > time.Minute {
+				pause.reset()
+			}
+			wait(ctx, pause.next())
+		}
+	}()
+	return done
+}
+
+// member is one stay in the group.
+func (l *leader) member(ctx context.Context) error {
+	c, err := kafka.NewConsumer(l.sub.cluster, kafka.ConsumerOptions{
+		Group: l.sub.names.clusterGroup, InstanceID: l.r.s.o.Node + "-" + l.sub.row.Name,
+		Topics: []string{l.sub.names.configTopic}, SessionTimeout: l.r.s.o.SessionTimeout,
+	})
+	if err != nil {
+		return err
+	}
+	defer c.Close(false)
+	for ctx.Err() == nil {
+		if err := c.RunSession(ctx, l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Setup, Consume and Cleanup make leader a kafka.Handler.
+func (l *leader) Setup(kafka.Session) error   { return nil }
+func (l *leader) Cleanup(kafka.Session) error { return nil }
+
+// Consume leads as long as the session lives. It does not read the topic: owning the
+// partition is all there is to it.
+func (l *leader) Consume(s kafka.Session, _ kafka.Claim) error {
+	ctx := s.Context()
+	written := map[string]string{}
+	tick := time.NewTicker(statusEvery)
+	defer tick.Stop()
+	for {
+		if err := l.write(ctx, written); err != nil && ctx.Err() == nil {
+			l.r.s.log.Warn("writing the status topic", "connector", l.sub.row.Name, "topic", l.sub.names.statusTopic, "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// statusRecord is the value in the status topic; keys are "connector" and "task/<n>".
+type statusRecord struct {
+	Name   string           `json:"name"`
+	Task   *int             `json:"task,omitempty"`
+	State  string           `json:"state"` // Kafka Connect's word
+	Worker string           `json:"worker_id"`
+	Hash   string           `json:"config"`
+	Detail connector.Status `json:"detail"`
+}
+
+// write sends what has changed since the last time.
+func (l *leader) write(ctx context.Context, written map[string]string) error {
+	st := l.r.rollUp()
+	hash := l.sub.spec.Hash(l.sub.config)
+	states := map[string]statusRecord{"connector": {Name: l.sub.row.Name, State: st.State.ConnectWord(), Worker: st.Worker, Hash: hash, Detail: st.Status}}
+	for i := range st.Tasks {
+		t := &st.Tasks[i]
+		states[fmt.Sprintf("task/%d", t.Task)] = statusRecord{Name: l.sub.row.Name, Task: &t.Task, State: t.State.ConnectWord(), Worker: t.Node, Hash: hash, Detail: t.Status}
+	}
+	var out []kafka.Out
+	fresh := map[string]string{}
+	for key, rec := range states {
+		value, err := json.Marshal(rec)
+		if err != nil {
+			return fmt.Errorf("encoding the status: %w", err)
+		}
+		if written[key] != string(value) {
+			out = append(out, kafka.Out{Topic: l.sub.names.statusTopic, Partition: -1, Key: []byte(key), Value: value})
+			fresh[key] = string(value)
+		}
+	}
+	for key := range written {
+		if _, still := states[key]; !still {
+			out = append(out, kafka.Out{Topic: l.sub.names.statusTopic, Partition: -1, Key: []byte(key)})
+		}
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	if err := l.j.prod.SendAll(ctx, out); err != nil {
+		return err
+	}
+	for key := range written {
+		if _, still := states[key]; !still {
+			delete(written, key)
+		}
+	}
+	for key, value := range fresh {
+		written[key] = value
+	}
+	return nil
+}

@@ -1,0 +1,189 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+
+	"github.com/sluice-io/sluice/runner/connector"
+	"github.com/sluice-io/sluice/runner/kafka"
+)
+
+// resourceNames are the topics and groups that a connector owns.
+type resourceNames struct {
+	group, clusterGroup                                         string
+	configTopic, offsetTopic, statusTopic, deadLetter, abnormal string
+}
+
+func namesOf(cfg connector.Config) resourceNames {
+	return resourceNames{
+		group:        cfg.Get(connector.KeyGroup),
+		clusterGroup: "connect-cluster-" + cfg.Get(connector.KeyName),
+		configTopic:  cfg.Get(connector.KeyConfigTopic),
+		offsetTopic:  cfg.Get(connector.KeyOffsetTopic),
+		statusTopic:  cfg.Get(connector.KeyStatusTopic),
+		deadLetter:   cfg.Get(connector.KeyDeadLetter),
+		abnormal:     cfg.Get(connector.KeyAbnormal),
+	}
+}
+
+func (n resourceNames) topics() []string {
+	out := []string{n.configTopic, n.offsetTopic, n.statusTopic, n.deadLetter, n.abnormal}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+func (n resourceNames) groups() []string { return []string{n.group, n.clusterGroup} }
+
+// topicRule is the shape a connector's topic must have.
+type topicRule struct {
+	key, role, name  string
+	partitions       int32 // made with
+	exactly, atLeast int32
+	cleanup          string
+	config           map[string]string
+}
+
+const (
+	roleOffset     = "task offset topic"
+	roleConfig     = "task configuration topic"
+	roleStatus     = "task status topic"
+	roleDeadLetter = "dead-letter queue topic"
+	roleAbnormal   = "abnormal data topic"
+	roleGroup      = "connector task consumer group"
+	roleCluster    = "connector consumer group"
+)
+
+// rules lists the topics with their shapes. sourceMax is the largest record that the
+// source topics allow, in bytes: a diverted record gains headers and must still fit.
+func (n resourceNames) rules(sourceMax int) []topicRule {
+	errorConfig := map[string]string{
+		"cleanup.policy":    "delete",
+		"max.message.bytes": strconv.Itoa(min(sourceMax+64<<10, math.MaxInt32)),
+		// The default refuses records whose time lies an hour ahead.
+		"message.timestamp.after.max.ms": strconv.FormatInt(math.MaxInt64, 10),
+	}
+	compact := map[string]string{"cleanup.policy": "compact"}
+	offsets := map[string]string{"cleanup.policy": "compact", "segment.bytes": "16777216", "segment.ms": "600000", "min.cleanable.dirty.ratio": "0.05"}
+	out := []topicRule{
+		{key: connector.KeyOffsetTopic, role: roleOffset, name: n.offsetTopic, partitions: 25, atLeast: 2, cleanup: "compact", config: offsets},
+		{key: connector.KeyConfigTopic, role: roleConfig, name: n.configTopic, partitions: 1, exactly: 1, cleanup: "compact", config: compact},
+		{key: connector.KeyStatusTopic, role: roleStatus, name: n.statusTopic, partitions: 6, atLeast: 1, cleanup: "compact", config: compact},
+		{key: connector.KeyDeadLetter, role: roleDeadLetter, name: n.deadLetter, partitions: 6, atLeast: 1, cleanup: "delete", config: errorConfig},
+	}
+	if n.abnormal != n.deadLetter {
+		out = append(out, topicRule{key: connector.KeyAbnormal, role: roleAbnormal, name: n.abnormal, partitions: 6, atLeast: 1, cleanup: "delete", config: errorConfig})
+	}
+	return out
+}
+
+// check tells what is wrong with an existing topic; "" when nothing is.
+func (r topicRule) check(t kafka.Topic, cleanup string) string {
+	n := int32(len(t.Partitions))
+	switch {
+	case r.exactly > 0 && n != r.exactly:
+		return fmt.Sprintf("The %s %s has %d partitions and must have exactly %d.", r.role, r.name, n, r.exactly)
+	case n < r.atLeast:
+		return fmt.Sprintf("The %s %s has %d partitions and must have at least %d.", r.role, r.name, n, r.atLeast)
+	case cleanup != "" && cleanup != r.cleanup:
+		return fmt.Sprintf("The %s %s has cleanup.policy=%s and must have %s.", r.role, r.name, cleanup, r.cleanup)
+	}
+	return ""
+}
+
+func (r topicRule) remedy() string {
+	return fmt.Sprintf("Correct the topic (cleanup.policy=%s), or name another one in %s.", r.cleanup, r.key)
+}
+
+// ensureTopics makes the missing topics (automatic mode) and checks the existing ones.
+func ensureTopics(ctx context.Context, admin *kafka.Admin, sub *subject, sourceMax int, step func(string)) (made []string, err error) {
+	automatic := sub.config.Get(connector.KeyResourcesMode) != connector.ModeManual
+	for _, r := range sub.names.rules(sourceMax) {
+		t, err := admin.Topic(ctx, r.name)
+		switch {
+		case errors.Is(err, kafka.ErrNoTopic) && automatic:
+			created, err := admin.CreateTopic(ctx, kafka.TopicSpec{Name: r.name, Partitions: r.partitions, Config: r.config})
+			if err != nil {
+				return made, fmt.Errorf("creating the %s %s: %w", r.role, r.name, err)
+			}
+			if created {
+				made = append(made, r.name)
+				step(fmt.Sprintf("Created the %s %s.", r.role, r.name))
+				continue
+			}
+			if t, err = admin.Topic(ctx, r.name); err != nil {
+				return made, fmt.Errorf("reading the %s: %w", r.role, err)
+			}
+		case errors.Is(err, kafka.ErrNoTopic):
+			return made, &connector.WrongError{Field: r.key, Err: fmt.Errorf("the %s %s does not exist", r.role, r.name),
+				Remedy: "Create the topic, or let Sluice create resources automatically."}
+		case err != nil:
+			return made, fmt.Errorf("reading the %s: %w", r.role, err)
+		}
+		conf, err := admin.TopicConfig(ctx, r.name)
+		if err != nil {
+			return made, fmt.Errorf("reading the configuration of %s: %w", r.name, err)
+		}
+		if msg := r.check(t, conf["cleanup.policy"]); msg != "" {
+			return made, &connector.WrongError{Field: r.key, Err: errors.New(msg), Remedy: r.remedy()}
+		}
+	}
+	return made, nil
+}
+
+// Resources lists a connector's topics and groups with their live state.
+func (s *Supervisor) Resources(ctx context.Context, id int64) ([]Resource, error) {
+	c, err := s.o.Store.ConnectorByID(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	sub, err := s.subject(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	admin, err := kafka.OpenAdmin(ctx, sub.cluster)
+	if err != nil {
+		return nil, fmt.Errorf("connecting to the instance: %w", err)
+	}
+	defer admin.Close()
+	var out []Resource
+	for _, r := range sub.names.rules(defaultMaxMessage) {
+		res := Resource{Kind: "topic", Role: r.role, Name: r.name}
+		t, err := admin.Topic(ctx, r.name)
+		switch {
+		case errors.Is(err, kafka.ErrNoTopic):
+			res.Detail = "does not exist"
+		case err != nil:
+			return nil, fmt.Errorf("reading topic %s: %w", r.name, err)
+		default:
+			res.Exists, res.Partitions = true, len(t.Partitions)
+			conf, err := admin.TopicConfig(ctx, r.name)
+			if err != nil {
+				return nil, fmt.Errorf("reading topic %s: %w", r.name, err)
+			}
+			res.CleanupPolicy = conf["cleanup.policy"]
+			res.Detail = r.check(t, res.CleanupPolicy)
+		}
+		out = append(out, res)
+	}
+	groups, err := admin.Groups(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("listing groups: %w", err)
+	}
+	for i, g := range sub.names.groups() {
+		res := Resource{Kind: "group", Role: [...]string{roleGroup, roleCluster}[i], Name: g, Exists: slices.Contains(groups, g)}
+		if res.Exists {
+			if d, err := admin.DescribeGroup(ctx, g); err == nil {
+				res.Detail = fmt.Sprintf("%s, %d members", d.State, len(d.Members))
+			}
+		}
+		out = append(out, res)
+	}
+	return out, nil
+}
+
+// defaultMaxMessage is Kafka's default max.message.bytes.
+const defaultMaxMessage = 1 << 20
