@@ -23,7 +23,7 @@ const judgeAttempts = 40
 
 // Bucket opens a bucket of the stand-in with the official SDK.
 func (o *Standin) Bucket(name string) (*oss.Bucket, error) {
-	client, err := oss.New(o.URL, OSSKeyID, OSSKeySecret, oss.Timeout(5, 60))
+	client, err := oss.New(o.URL, o.keyID, o.keySecret, oss.Timeout(5, 60))
 	if err != nil {
 		return nil, fmt.Errorf("making an OSS client: %w", err)
 	}

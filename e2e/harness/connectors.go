@@ -148,10 +148,11 @@ func (k *Connector) Choices() []Choice {
 	return answer.Choices
 }
 
-// Choose decides for one partition.
-func (k *Connector) Choose(topic string, partition int32, choice string) {
+// Choose decides for one partition. extra goes with the choice ("offset" with "position") and may be nil.
+func (k *Connector) Choose(topic string, partition int32, choice string, extra map[string]any) {
 	k.t.Helper()
 	body := map[string]any{"topic": topic, "partition": partition, "choice": choice}
+	maps.Copy(body, extra)
 	k.c.Must(http.StatusAccepted, http.MethodPost, k.API("/choose"), body, nil)
 }
 

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -43,6 +44,8 @@ type Standin struct {
 	runs    int
 	URL     string // of the service
 	control string
+
+	keyID, keySecret string
 }
 
 // StartStandin starts the stand-in with its objects in a folder of the test's own.
@@ -63,7 +66,7 @@ func (s *Suite) startStandin(t T, args ...string) *Standin {
 	if err != nil {
 		t.Fatalf("%v", err)
 	}
-	o := &Standin{t: t, bin: s.build(t, "./e2e/standin", "standin"), log: t.TempDir()}
+	o := &Standin{t: t, keyID: OSSKeyID, keySecret: OSSKeySecret, bin: s.build(t, "./e2e/standin", "standin"), log: t.TempDir()}
 	// The address is chosen here so that a restarted stand-in has the same one.
 	o.args = append([]string{"-addr", fmt.Sprintf("127.0.0.1:%d", port), "-control", "127.0.0.1:0"}, args...)
 	o.Start()
@@ -76,7 +79,7 @@ func (o *Standin) Start() {
 	o.runs++
 	var err error
 	o.proc, err = Start(Command{
-		Name: "oss stand-in", Path: o.bin, Args: o.args, Env: cleanEnv(nil),
+		Name: "oss stand-in", Path: o.bin, Args: append(o.args[:len(o.args):len(o.args)], "-key", o.keyID+":"+o.keySecret), Env: cleanEnv(nil),
 		Log: filepath.Join(o.log, fmt.Sprintf("standin%d.log", o.runs)), Dir: os.TempDir(),
 	})
 	if err != nil {
@@ -99,6 +102,24 @@ func (o *Standin) Kill() {
 	}
 }
 
+// Freeze stops it with SIGSTOP: connections are taken by the kernel and nothing answers.
+func (o *Standin) Freeze() { o.signal(syscall.SIGSTOP) }
+
+// Thaw lets it go on.
+func (o *Standin) Thaw() { o.signal(syscall.SIGCONT) }
+
+func (o *Standin) signal(s syscall.Signal) {
+	o.t.Helper()
+	if err := o.proc.Signal(s); err != nil {
+		o.t.Fatalf("%v", err)
+	}
+}
+
+// SetKey makes it know only this access key from its next start on.
+func (o *Standin) SetKey(id, secret string) {
+	o.keyID, o.keySecret = id, secret
+}
+
 // PID is the process's number.
 func (o *Standin) PID() int { return o.proc.PID() }
 
@@ -117,14 +138,20 @@ func (o *Standin) SetFaults(faults ...Fault) {
 	}
 }
 
-// Stats are the stand-in's counters, as it names them.
-func (o *Standin) Stats() map[string]any {
+// StandinStats are the stand-in's counters since its start.
+type StandinStats struct {
+	Requests int64 `json:"requests"`
+	BytesIn  int64 `json:"bytes_in"` // of requests' bodies
+}
+
+// Stats reads the stand-in's counters.
+func (o *Standin) Stats() StandinStats {
 	o.t.Helper()
 	answer, err := o.ask(http.MethodGet, "/__stats", nil)
 	if err != nil {
 		o.t.Fatalf("reading the stand-in's counters: %v", err)
 	}
-	stats := map[string]any{}
+	var stats StandinStats
 	if err := json.Unmarshal(answer, &stats); err != nil {
 		o.t.Fatalf("reading the stand-in's counters: %v: %s", err, answer)
 	}

@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -42,6 +43,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	skipCRC := flags.Bool("skip-crc", false, "leave out CRC64")
 	faultFile := flags.String("fault", "", "JSON `file` with the faults to begin with")
 	control := flags.String("control", "", "listen `address` for /__faults and /__stats; none by default")
+	key := flags.String("key", "", "`ID:SECRET` of the one access key to accept; empty is the sandbox's")
 	seed := flags.Uint64("seed", 0, "seed of the faults' dice; 0 is chance")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -50,7 +52,15 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	stand, err := sandbox.StartOSS(ctx, sandbox.OSSOptions{Addr: *addr, Dir: *dir, Discard: *discard, SkipCRC: *skipCRC, FaultSeed: *seed, Logger: log})
+	options := sandbox.OSSOptions{Addr: *addr, Dir: *dir, Discard: *discard, SkipCRC: *skipCRC, FaultSeed: *seed, Logger: log}
+	if *key != "" {
+		id, secret, ok := strings.Cut(*key, ":")
+		if !ok {
+			return fmt.Errorf("-key %q: write it as ID:SECRET", *key)
+		}
+		options.Keys = []sandbox.AccessKey{{ID: id, Secret: secret}}
+	}
+	stand, err := sandbox.StartOSS(ctx, options)
 	if err != nil {
 		return err
 	}
