@@ -1,13 +1,6 @@
 package runner
 
-import (
-	"encoding/json"
-	"errors"
-	"strings"
-	"time"
-
-	"github.com/sluice-io/sluice/runner/connector"
-)
+import "strings"
 
 // PositionRow is where a connector stands in one partition, as its group has it committed.
 type PositionRow struct {
@@ -44,68 +37,4 @@ type Resource struct {
 	Partitions    int    `json:"partitions"`
 	CleanupPolicy string `json:"cleanup_policy"`
 	Detail        string `json:"detail"` // what is wrong with it, or who else uses it; "" when nothing
-}
-
-// What a model answers beside ErrNotFound.
-var (
-	// ErrExists: the name is taken on the instance, or on another instance of the same cluster.
-	ErrExists = errors.New("already exists")
-	// ErrQuota: the instance has as many connectors as its quota allows.
-	ErrQuota = errors.New("quota reached")
-	// ErrStale: the row changed since it was read.
-	ErrStale = errors.New("changed meanwhile")
-	// ErrInUse: the instance still has connectors.
-	ErrInUse = errors.New("still in use")
-)
-
-// ConfigVersion is one stored configuration of a connector.
-type ConfigVersion struct {
-	Version int
-	Hash    string
-	Author  string
-	Time    time.Time
-	Config  connector.Config // secrets in the clear in memory, sealed in the database
-}
-
-// Draft is an unfinished wizard. Its values are not validated.
-type Draft struct {
-	ID         int64
-	InstanceID int64
-	Owner      string           // user name; drafts are seen by their owner only
-	Class      string           // task type, "" until chosen
-	Step       connector.StepID // the step that was open last
-	Config     connector.Config // secrets in the clear in memory, sealed in the database
-	UpdatedAt  time.Time
-}
-
-// QuotaRequest is a user's wish for more connectors on an instance.
-type QuotaRequest struct {
-	ID         int64
-	InstanceID int64
-	Instance   string
-	User       string
-	Wanted     int
-	Reason     string
-	State      string // open, granted, refused
-	Time       time.Time
-}
-
-// States of a quota request.
-const (
-	QuotaOpen    = "open"
-	QuotaGranted = "granted"
-	QuotaRefused = "refused"
-)
-
-// AuditEntry is one act of somebody. It never holds a secret or a record's content.
-type AuditEntry struct {
-	ID      int64
-	Time    time.Time
-	Actor   string
-	Role    string
-	Address string // of the client, without port
-	Act     string // verb and noun: "connector.create"
-	Target  string // "sandbox/orders-to-oss"
-	OK      bool
-	Detail  json.RawMessage // an object of strings, or nil
 }
