@@ -47,6 +47,24 @@ func plenty(n int) []Record {
 	return rs
 }
 
+// largeRecords are some more bytes than one row group of Parquet takes.
+func largeRecords() []Record {
+	rs := plenty(40)
+	for i := range rs {
+		rs[i].Value = bytes.Repeat(rs[i].Value, 5000)
+	}
+	return rs
+}
+
+func TestParquetClosesRowGroups(t *testing.T) {
+	t.Parallel()
+	file := encodeFile(t, FormatParquet, Snappy, arenaOf(t, largeRecords()))
+	f, err := parquet.OpenFile(bytes.NewReader(file), int64(len(file)))
+	if err != nil || len(f.RowGroups()) != 2 || f.NumRows() != 40 {
+		t.Fatalf("%d row groups, %v", len(f.RowGroups()), err)
+	}
+}
+
 func arenaOf(t testing.TB, rs []Record) *Arena {
 	t.Helper()
 	a := &Arena{}
