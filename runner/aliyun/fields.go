@@ -4,7 +4,6 @@ package aliyun
 
 import (
 	"errors"
-	"fmt"
 	"net"
 	"net/url"
 	"regexp"
@@ -20,77 +19,22 @@ const (
 	KeyAuth         = "aliyun.auth"
 	KeyAccessKeyID  = "aliyun.access.key.id"
 	KeyAccessSecret = "aliyun.access.key.secret"
-	KeyRoleARN      = "aliyun.role.arn"
-	KeyAccount      = "aliyun.account"
-	KeyRoleName     = "aliyun.role.name"
-	KeySTSEndpoint  = "aliyun.sts.endpoint"
 )
 
-// Values of aliyun.auth.
-const (
-	AuthAccessKey  = "access_key"
-	AuthRAMRole    = "ram_role"
-	AuthECSRAMRole = "ecs_ram_role"
-)
-
-var (
-	digits  = regexp.MustCompile(`^[0-9]{1,20}$`)
-	roleARN = regexp.MustCompile(`^acs:ram::[0-9]{1,20}:role/[A-Za-z0-9._-]{1,64}$`)
-)
+// AuthAccessKey is the value of aliyun.auth for a pair of access key ID and secret.
+const AuthAccessKey = "access_key"
 
 // CredentialFields declares how a connector proves who it is.
 func CredentialFields() []connector.Field {
-	key := []connector.Cond{{Key: KeyAuth, In: []string{AuthAccessKey, AuthRAMRole}}}
-	role := []connector.Cond{{Key: KeyAuth, In: []string{AuthRAMRole}, Reason: "The role is assumed with the access key."}}
-	named := []connector.Cond{{Key: KeyAuth, In: []string{AuthRAMRole, AuthECSRAMRole}}}
 	return []connector.Field{
-		{Key: KeyAuth, Label: "Authentication", Kind: connector.Enum, Default: connector.Const(AuthAccessKey),
-			Options: []connector.Option{
-				{Value: AuthAccessKey, Label: "AccessKey"},
-				{Value: AuthRAMRole, Label: "RAM role", Help: "An access key that may assume the role."},
-				{Value: AuthECSRAMRole, Label: "ECS RAM role", Help: "The role of the server Sluice runs on; an administrator must allow it."}},
-			Help: "How the destination learns who is writing."},
-		{Key: KeyAccessKeyID, Label: "AccessKey ID", Kind: connector.String, Required: true, Max: 128, When: key,
+		{Key: KeyAuth, Label: "Authentication", Kind: connector.Enum, Default: connector.Const(AuthAccessKey), Advanced: true,
+			Options: []connector.Option{{Value: AuthAccessKey, Label: "AccessKey"}},
+			Help:    "How the destination learns who is writing."},
+		{Key: KeyAccessKeyID, Label: "AccessKey ID", Kind: connector.String, Required: true, Max: 128,
 			Help: "Of a RAM user with no more rights than the destination needs."},
-		{Key: KeyAccessSecret, Label: "AccessKey Secret", Kind: connector.Secret, Required: true, Max: 256, When: key,
+		{Key: KeyAccessSecret, Label: "AccessKey Secret", Kind: connector.Secret, Required: true, Max: 256,
 			Help: "Stored sealed, never shown again."},
-		{Key: KeyRoleARN, Label: "RAM Role ARN", Kind: connector.String, When: role, Example: "acs:ram::1234567890123456:role/sluice-writer",
-			Help: "Or give account and role name.", Validate: pattern(roleARN, "an ARN such as acs:ram::1234567890123456:role/sluice-writer")},
-		{Key: KeyAccount, Label: "Alibaba Cloud Account ID", Kind: connector.String, When: role,
-			Help: "The account that owns the role; with the role name it makes the ARN.", Validate: pattern(digits, "an account ID of digits only")},
-		{Key: KeyRoleName, Label: "RAM Role", Kind: connector.String, Max: 64, When: named,
-			Help: "Name of the role. For an ECS RAM role it may be left empty: the server's own role is used."},
-		{Key: KeySTSEndpoint, Label: "STS Endpoint", Kind: connector.String, Advanced: true, When: role, Validate: ValidEndpoint,
-			Default: func(c connector.Config, e connector.Env) string { return STSEndpoint(e.Region, c.Bool(connector.KeyInternetAccess)) },
-			Help:    "HTTPS endpoint that hands out the role's tokens."},
 	}
-}
-
-func pattern(re *regexp.Regexp, want string) func(string) error {
-	return func(s string) error {
-		if !re.MatchString(strings.TrimSpace(s)) {
-			return fmt.Errorf("give %s.", want)
-		}
-		return nil
-	}
-}
-
-// CredentialProblems are the rules across the credential fields.
-func CredentialProblems(cfg connector.Config, env connector.Env) []connector.FieldError {
-	switch cfg.Get(KeyAuth) {
-	case AuthRAMRole:
-		if cfg.Get(KeyRoleARN) == "" && (cfg.Get(KeyAccount) == "" || cfg.Get(KeyRoleName) == "") {
-			return []connector.FieldError{{Field: KeyRoleARN, Message: "Give the role's ARN, or the account ID and the role's name."}}
-		}
-		if cfg.Get(KeySTSEndpoint) == "" {
-			return []connector.FieldError{{Field: KeySTSEndpoint, Message: "The instance's region has no STS endpoint of its own; give one."}}
-		}
-	case AuthECSRAMRole:
-		if !env.AllowECSRAMRole {
-			return []connector.FieldError{{Field: KeyAuth, Message: "The ECS RAM role is not allowed on this server; an administrator sets SLUICE_ALLOW_ECS_RAM_ROLE=on."}}
-		}
-	}
-	return nil
 }
 
 // cloudRegions are the regions that have endpoints of the usual names.
@@ -103,18 +47,6 @@ func IsCloudRegion(region string) bool {
 }
 
 var regionLike = regexp.MustCompile(`^[a-z]{2}-[a-z]+(-[0-9])?$`)
-
-// STSEndpoint is the address of the token service of a region; "" for a region
-// without one.
-func STSEndpoint(region string, internet bool) string {
-	if region == "self-hosted" || !IsCloudRegion(region) {
-		return ""
-	}
-	if internet {
-		return "sts." + region + ".aliyuncs.com"
-	}
-	return "sts-vpc." + region + ".aliyuncs.com"
-}
 
 // ValidEndpoint checks a service endpoint: host, host:port, or an http or https URL
 // without path, query and user.

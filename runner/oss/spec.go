@@ -4,9 +4,7 @@ package oss
 
 import (
 	"errors"
-	"fmt"
 	"regexp"
-	"strings"
 
 	"github.com/sluice-io/sluice/runner/aliyun"
 	"github.com/sluice-io/sluice/runner/connector"
@@ -29,10 +27,6 @@ const (
 // Class is the connector.class of this task type.
 const Class = "KAFKA2OSS"
 
-// encoderVersion is raised whenever the same records and settings would give other
-// bytes or names than before.
-const encoderVersion = 1
-
 // Spec declares the task type.
 func Spec() connector.Spec {
 	s := connector.Spec{
@@ -40,7 +34,7 @@ func Spec() connector.Spec {
 		Title:          "Message Queue for Apache Kafka → Object Storage Service",
 		Summary:        "Writes the records of one or several topics as objects into an OSS bucket, exactly once, as JSON, CSV, raw values, Parquet or Avro.",
 		Version:        "1.0.0",
-		EncoderVersion: encoderVersion,
+		EncoderVersion: record.EncoderVersion,
 		Kind:           connector.KindSink,
 		Validate:       problems,
 		Reach:          reach,
@@ -65,7 +59,7 @@ func destinationFields() []connector.Field {
 			Help: "The region's internal endpoint unless you give another."},
 		{Key: keyBucket, Label: "Bucket Name", Kind: connector.String, Required: true, Fixed: connector.FixedAfterDelivery, Validate: validBucket, Lookup: lookupBuckets, Example: "data-lake",
 			Help: "It must exist, and the access key must be allowed to write to it."},
-		{Key: keyPrefix, Label: "Object prefix", Kind: connector.String, Shapes: true, Max: 512, Default: connector.FromName("", "/"), Validate: validPrefix,
+		{Key: keyPrefix, Label: "Object prefix", Kind: connector.String, Shapes: true, Max: 512, Default: connector.FromName("", "/"), Validate: record.CheckPrefix,
 			Help: "Stands before every object's name."},
 		{Key: keyFormat, Label: "Data format", Kind: connector.Enum, Shapes: true, Default: connector.Const("json"),
 			Options: []connector.Option{
@@ -81,7 +75,7 @@ func destinationFields() []connector.Field {
 			Help:    "Text formats gain .gz, .zst or .sz; Parquet and Avro compress inside the file."},
 		{Key: keyPath, Label: "Partition path", Kind: connector.String, Shapes: true, Max: 512, Default: connector.Const("{topic}/dt={yyyy}-{MM}-{dd}/hh={HH}"), Validate: validPath,
 			Help: "Made of each record's own time. Tokens: {topic} {partition} {yyyy} {MM} {dd} {HH} {mm}."},
-		{Key: keyTimezone, Label: "Time zone", Kind: connector.String, Shapes: true, Default: connector.Const("GMT+08:00"), Validate: connector.ValidZone,
+		{Key: keyTimezone, Label: "Time zone", Kind: connector.String, Shapes: true, Default: connector.Const("GMT+08:00"), Validate: validZone,
 			Help: "Of the partition path: GMT±hh:mm or a name such as Asia/Shanghai."},
 		{Key: keyBinary, Label: "Bytes that are not UTF-8", Kind: connector.Enum, Shapes: true, Advanced: true, When: textual, Default: connector.Const("base64"),
 			Options: []connector.Option{
@@ -93,19 +87,13 @@ func destinationFields() []connector.Field {
 }
 
 func problems(cfg connector.Config, env connector.Env) []connector.FieldError {
-	out := connector.CrossRegion(cfg, env, keyRegion)
-	return append(out, aliyun.CredentialProblems(cfg, env)...)
+	return connector.CrossRegion(cfg, env, keyRegion)
 }
 
 func reach(cfg connector.Config, _ connector.Env) []connector.Endpoint {
 	var out []connector.Endpoint
 	if u, err := aliyun.EndpointURL(cfg.Get(keyEndpoint)); err == nil {
 		out = append(out, connector.Endpoint{Key: keyEndpoint, Address: aliyun.HostPort(u)})
-	}
-	if cfg.Get(aliyun.KeyAuth) == aliyun.AuthRAMRole {
-		if u, err := aliyun.EndpointURL(cfg.Get(aliyun.KeySTSEndpoint)); err == nil {
-			out = append(out, connector.Endpoint{Key: aliyun.KeySTSEndpoint, Address: aliyun.HostPort(u)})
-		}
 	}
 	return out
 }
@@ -143,22 +131,12 @@ func validRegion(s string) error {
 	return nil
 }
 
-func validPrefix(s string) error {
-	switch {
-	case strings.HasPrefix(s, "/") || strings.HasPrefix(s, "\\"):
-		return errors.New("an object's name may not begin with a slash or backslash.")
-	case strings.Contains(s, "//") || strings.Contains(s, "\\"):
-		return errors.New("empty segments (//) and backslashes are not allowed.")
-	}
-	for segment := range strings.SplitSeq(s, "/") {
-		if segment == "." || segment == ".." {
-			return fmt.Errorf("the segment %q is not allowed.", segment)
-		}
-	}
-	return nil
-}
-
 func validPath(s string) error {
 	_, err := record.ParsePath(s, nil)
+	return err
+}
+
+func validZone(s string) error {
+	_, err := record.ParseZone(s)
 	return err
 }

@@ -1,0 +1,174 @@
+package oss
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sluice-io/sluice/runner/connector"
+	"github.com/sluice-io/sluice/runner/record"
+)
+
+// sink serves one task: the partitions' chunks become objects of one bucket.
+type sink struct {
+	client   *client
+	classify *classifier
+	layout   layout
+	buffers  *buffers
+}
+
+var (
+	_ connector.Sink  = (*sink)(nil)
+	_ connector.Chunk = (*chunk)(nil)
+)
+
+// layout is what the shape settings say: names and bytes.
+type layout struct {
+	prefix      string
+	path        *record.Path
+	format      record.Format
+	compression record.Compression
+	text        record.Text // nil for columnar formats
+	compressors *record.Compressors
+}
+
+// compressing is how many compressions one task runs at once.
+const compressing = 2
+
+func newLayout(cfg connector.Config) (layout, error) {
+	l := layout{prefix: cfg.Get(keyPrefix), compressors: record.NewCompressors(compressing)}
+	var zone *time.Location
+	var err error
+	if zone, err = record.ParseZone(cfg.Get(keyTimezone)); err != nil {
+		return l, wrongField(keyTimezone, err)
+	}
+	if l.path, err = record.ParsePath(cfg.Get(keyPath), zone); err != nil {
+		return l, wrongField(keyPath, err)
+	}
+	if l.format, err = record.ParseFormat(cfg.Get(keyFormat)); err != nil {
+		return l, wrongField(keyFormat, err)
+	}
+	if l.compression, err = record.ParseCompression(cfg.Get(keyCompression)); err != nil {
+		return l, wrongField(keyCompression, err)
+	}
+	if l.format.Columnar() {
+		return l, nil
+	}
+	binary := record.BinaryBase64
+	if v := cfg.Get(keyBinary); v != "" {
+		if binary, err = record.ParseBinary(v); err != nil {
+			return l, wrongField(keyBinary, err)
+		}
+	}
+	l.text, err = record.NewText(l.format, binary)
+	return l, err
+}
+
+func wrongField(key string, err error) error {
+	return &connector.WrongError{Field: key, Err: err, Remedy: "Correct " + key + "."}
+}
+
+func newSink(_ context.Context, cfg connector.Config, deps connector.Deps) (connector.Sink, error) {
+	l, err := newLayout(cfg)
+	if err != nil {
+		return nil, err
+	}
+	c, err := newClient(cfg, deps)
+	if err != nil {
+		return nil, err
+	}
+	return &sink{client: c, classify: &classifier{endpoint: c.endpoint}, layout: l, buffers: &buffers{}}, nil
+}
+
+// Begin opens a chunk.
+func (s *sink) Begin(_ context.Context, at connector.Range, redo *connector.Intent) (connector.Chunk, error) {
+	c := &chunk{s: s, at: at, paths: s.layout.path.NewCache()}
+	if redo != nil {
+		promised, err := parsePayload(redo.Payload)
+		if err != nil {
+			return nil, err
+		}
+		c.redo, c.promised = true, map[string]entry{}
+		for _, e := range promised.Objects {
+			c.promised[e.Path] = e
+		}
+	}
+	return c, nil
+}
+
+// Close ends idle connections.
+func (s *sink) Close() error {
+	s.client.close()
+	return nil
+}
+
+// payload is what an intent names: the objects of the chunk.
+type payload struct {
+	Objects []entry `json:"o"`
+}
+
+// entry is one object: path, first and last offset, length in bytes and CRC64. Its
+// name follows from them and the shape settings. Short member names: 3,300 bytes of
+// them fit into an intent.
+type entry struct {
+	Path   string `json:"p"`
+	First  int64  `json:"f"`
+	Last   int64  `json:"l"`
+	Length int64  `json:"n"`
+	CRC    uint64 `json:"c,string"`
+}
+
+// entrySize is the most that an entry takes beside its path, in bytes.
+const entrySize = 120
+
+func parsePayload(b []byte) (payload, error) {
+	var p payload
+	if err := json.Unmarshal(b, &p); err != nil {
+		return p, &connector.MismatchError{What: "the intent's list of objects cannot be read: " + err.Error()}
+	}
+	return p, nil
+}
+
+// Resolve looks at every object that the intent names: all there and equal is done;
+// otherwise the range is written again, which leaves equal ones alone.
+func (s *sink) Resolve(ctx context.Context, in connector.Intent) (connector.Outcome, error) {
+	p, err := parsePayload(in.Payload)
+	if err != nil {
+		return connector.Outcome{}, err
+	}
+	there := 0
+	for _, e := range p.Objects {
+		name, err := s.layout.name(in.Range, e)
+		if err != nil {
+			return connector.Outcome{}, err
+		}
+		got, err := s.head(ctx, name)
+		switch {
+		case errors.Is(err, errAbsent):
+		case err != nil:
+			return connector.Outcome{}, err
+		case got.length == e.Length && got.crc == e.CRC:
+			there++
+		default:
+			return connector.Outcome{}, &connector.MismatchError{What: different(name, got, e.Length, e.CRC)}
+		}
+	}
+	if there == len(p.Objects) {
+		return connector.Outcome{Kind: connector.Done, Detail: fmt.Sprintf("all %d objects are in the bucket", there)}, nil
+	}
+	return connector.Outcome{Kind: connector.Redo, Detail: fmt.Sprintf("%d of %d objects are in the bucket", there, len(p.Objects))}, nil
+}
+
+func (l *layout) name(at connector.Range, e entry) (string, error) {
+	name, err := record.ObjectName(l.prefix, e.Path, at.Topic, at.Partition, e.First, e.Last, l.format.Ext(l.compression))
+	if err != nil {
+		return "", &connector.WrongError{Field: keyPath, Err: err, Remedy: "Shorten " + keyPrefix + " or " + keyPath + "."}
+	}
+	return name, nil
+}
+
+func different(name string, got object, length int64, crc uint64) string {
+	return fmt.Sprintf("the object %s exists with other content (%d bytes, CRC64 %d) than this range gives (%d bytes, CRC64 %d); nothing was overwritten", name, got.length, got.crc, length, crc)
+}
