@@ -2,8 +2,6 @@ package runner
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,13 +10,6 @@ import (
 	"github.com/sluice-io/sluice/runner/connector"
 	"github.com/sluice-io/sluice/runner/kafka"
 )
-
-// NewEpoch makes a replay epoch: 16 random bytes in hex.
-func NewEpoch() string {
-	b := make([]byte, 16)
-	rand.Read(b) // never fails
-	return hex.EncodeToString(b)
-}
 
 // Status is the roll-up of one connector, whatever it is meant to do.
 func (s *Supervisor) Status(ctx context.Context, id int64) (ConnectorStatus, error) {
@@ -283,9 +274,8 @@ func (s *Supervisor) changePositions(ctx context.Context, id int64, force bool, 
 	defer offsets.Close()
 	// The epoch is stored before the positions: a crash between leaves positions of the
 	// old epoch, which are read as they are.
-	sub.row.Epoch = NewEpoch()
-	if err := s.o.Store.SetEpoch(ctx, id, sub.row.Epoch); err != nil {
-		return fmt.Errorf("saving the replay epoch: %w", err)
+	if sub.row.Epoch, err = s.o.Store.NewEpoch(ctx, id); err != nil {
+		return fmt.Errorf("beginning a replay epoch: %w", err)
 	}
 	if c.Deployed {
 		if err := s.clearMirror(ctx, sub); err != nil {

@@ -26,8 +26,8 @@ type Sealer interface {
 type LifecycleStore interface {
 	Store
 	SetDeployed(ctx context.Context, connectorID int64, deployed bool) error
-	SetEpoch(ctx context.Context, connectorID int64, epoch string) error
-	SetInstanceCluster(ctx context.Context, instanceID int64, clusterID string) error
+	// NewEpoch begins a new replay epoch and returns it.
+	NewEpoch(ctx context.Context, connectorID int64) (string, error)
 }
 
 // Options configures a Supervisor.
