@@ -64,6 +64,11 @@ func (c *Client) CreateConnector(instance, name string, config map[string]string
 	c.t.Helper()
 	c.Must(http.StatusCreated, http.MethodPost, "/connect/"+instance+"/connectors",
 		map[string]any{"name": name, "config": config}, nil)
+	return c.Connector(instance, name)
+}
+
+// Connector is an existing connector.
+func (c *Client) Connector(instance, name string) *Connector {
 	return &Connector{c: c, t: c.t, Instance: instance, Name: name}
 }
 

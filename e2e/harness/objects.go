@@ -27,7 +27,7 @@ type wireRecord struct {
 	ValueEncoding string  `json:"valueEncoding"`
 }
 
-// ReadObject decodes an object by its extension: json, jsonl and csv here, each with .gz, .zst or .sz,
+// ReadObject decodes an object by its extension: json, jsonl, csv and raw here, each with .gz, .zst or .sz,
 // parquet and avro by the Python judge (pyarrow, fastavro).
 func ReadObject(o Object) ([]Seen, error) {
 	content, name, err := decompress(o)
@@ -40,6 +40,8 @@ func ReadObject(o Object) ([]Seen, error) {
 		err = json.Unmarshal(content, &wire)
 	case ".jsonl":
 		wire, err = readLines(content)
+	case ".raw":
+		wire, err = readRaw(name, content)
 	case ".csv":
 		wire, err = readCSV(content)
 	case ".parquet", ".avro":
@@ -99,6 +101,30 @@ func readLines(content []byte) ([]wireRecord, error) {
 			return nil, fmt.Errorf("line %d: %w", len(wire)+1, err)
 		}
 		wire = append(wire, r)
+	}
+	return wire, nil
+}
+
+// readRaw reads values a line; topic, partition and offsets come from the name, which must span as many
+// offsets as there are lines: raw objects are only judged for topics whose offsets have no holes.
+func readRaw(name string, content []byte) ([]wireRecord, error) {
+	m := objectName.FindStringSubmatch(name)
+	if m == nil {
+		return nil, errors.New("the name does not tell the offsets")
+	}
+	partition, _ := strconv.ParseInt(m[2], 10, 32)
+	first, _ := strconv.ParseInt(m[3], 10, 64)
+	last, _ := strconv.ParseInt(m[4], 10, 64)
+	var wire []wireRecord
+	for line := range bytes.Lines(content) {
+		value, ended := strings.CutSuffix(string(line), "\n")
+		if !ended {
+			return nil, errors.New("the last line has no end")
+		}
+		wire = append(wire, wireRecord{Topic: m[1], Partition: int32(partition), Offset: first + int64(len(wire)), Value: &value})
+	}
+	if int64(len(wire)) != last-first+1 {
+		return nil, fmt.Errorf("%d lines for offsets %d to %d", len(wire), first, last)
 	}
 	return wire, nil
 }
