@@ -19,7 +19,9 @@ const (
 func md5Header(sum []byte) string { return base64.StdEncoding.EncodeToString(sum) }
 
 // ossTime is how OSS writes times in its documents.
-func ossTime(t time.Time) string { return t.UTC().Truncate(time.Second).Format("2006-01-02T15:04:05.000Z") }
+func ossTime(t time.Time) string {
+	return t.UTC().Truncate(time.Second).Format("2006-01-02T15:04:05.000Z")
+}
 
 type ossOwner struct{ ID, DisplayName string }
 
