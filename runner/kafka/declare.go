@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/IBM/sarama"
 	"github.com/sluice-io/sluice/runner/record"
 )
 
@@ -48,11 +47,6 @@ type Out struct {
 	Timestamp  int64 // ms since the epoch; 0 = now
 }
 
-func Probe(ctx context.Context, c Cluster) (Info, error)    { return Info{}, errNotYet }
-func Check(ctx context.Context, c Cluster, emit func(Step)) {}
-func (c Cluster) Config() (*sarama.Config, error)           { return nil, errNotYet }
-func Remedy(err error) string                               { return "" }
-
 type Admin struct{}
 
 func OpenAdmin(ctx context.Context, c Cluster) (*Admin, error)         { return nil, errNotYet }
@@ -78,32 +72,6 @@ func (a *Admin) DescribeGroup(ctx context.Context, name string) (Group, error) {
 func (a *Admin) DeleteGroup(ctx context.Context, name string) error { return errNotYet }
 func (a *Admin) RemoveMembers(ctx context.Context, group string, instanceIDs ...string) error {
 	return errNotYet
-}
-
-type Offsets struct{}
-
-func OpenOffsets(ctx context.Context, c Cluster) (*Offsets, error) { return nil, errNotYet }
-func (o *Offsets) Close() error                                    { return nil }
-func (o *Offsets) Fetch(ctx context.Context, group string, tps []TP) (map[TP]Committed, error) {
-	return nil, errNotYet
-}
-func (o *Offsets) FetchAll(ctx context.Context, group string) (map[TP]Committed, error) {
-	return nil, errNotYet
-}
-func (o *Offsets) Commit(ctx context.Context, m Member, ps map[TP]Committed) error { return errNotYet }
-func (o *Offsets) Heartbeat(ctx context.Context, m Member) error                   { return errNotYet }
-func (o *Offsets) Watermarks(ctx context.Context, tps ...TP) (map[TP]Watermarks, error) {
-	return nil, errNotYet
-}
-func (o *Offsets) AtTime(ctx context.Context, tp TP, t time.Time) (int64, error) { return 0, errNotYet }
-func (o *Offsets) Delete(ctx context.Context, group string, tps []TP) error      { return errNotYet }
-
-type Reader struct{}
-
-func OpenReader(ctx context.Context, c Cluster) (*Reader, error) { return nil, errNotYet }
-func (r *Reader) Close() error                                   { return nil }
-func (r *Reader) Fetch(ctx context.Context, tp TP, offset int64, maxBytes int32, wait time.Duration) (Page, error) {
-	return Page{}, errNotYet
 }
 
 type Txn struct{}
