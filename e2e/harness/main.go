@@ -99,9 +99,12 @@ func NewSuite(name string) *Suite { return &Suite{main: NewMain(name)} }
 
 // Run runs the tests of a TestMain and cleans up after them.
 func (s *Suite) Run(m *testing.M) int {
-	defer s.main.Close()
+	defer s.Close()
 	return m.Run()
 }
+
+// Close stops what is shared, for programs that are no tests.
+func (s *Suite) Close() { s.main.Close() }
 
 // Kafka is the broker that tests share. It must not be stopped, and topics and groups need names of the
 // test's own.

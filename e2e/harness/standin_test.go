@@ -18,7 +18,7 @@ import (
 func TestStandin(t *testing.T) {
 	t.Parallel()
 	suite := NewSuite("standin")
-	t.Cleanup(suite.main.Close)
+	t.Cleanup(suite.Close)
 	o := suite.StartStandin(t)
 	put := func(key string) error {
 		bucket, err := o.Bucket(OSSBucket)

@@ -1,0 +1,177 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/IBM/sarama"
+
+	"github.com/sluice-io/sluice/e2e/harness"
+)
+
+// topic is what is read; consumeRole is the argument that makes this program the bare consumer.
+const (
+	topic       = "bench"
+	consumeRole = "consume"
+)
+
+// valueMaker answers what makes the value of record n. Values differ, so that compression does not see
+// one record five million times.
+func valueMaker(kind string, size int) (func(n int64) []byte, error) {
+	formats := map[string]string{
+		"log":   `10.%d.7.%d - - [01/Jan/2026:00:00:00 +0800] "GET /orders/%d?page=2 HTTP/1.1" 200 5120 "-" "Mozilla/5.0 (X11; Linux x86_64) bench" `,
+		"json":  `{"region":%d,"store":%d,"order":%d,"customer":"c","currency":"CNY","state":"paid","items":[{"sku":"s","count":1}],"note":"`,
+		"plain": `region %d store %d order %d `,
+	}
+	format, ok := formats[kind]
+	if !ok {
+		return nil, fmt.Errorf("-value %q: use log, json or plain", kind)
+	}
+	padding := strings.Repeat("abcdefghijklmnopqrstuvwxyz0123456789", size/36+1)
+	return func(n int64) []byte {
+		b := fmt.Appendf(make([]byte, 0, size+64), format, n%251, n%239, n)
+		b = append(b, padding...)[:size]
+		if kind == "json" && size > 2 {
+			copy(b[size-2:], `"}`)
+		}
+		return b
+	}, nil
+}
+
+// fill writes the records, round robin, all with one timestamp so that they belong to one path.
+func fill(brokers []string, o options) error {
+	value, err := valueMaker(o.value, o.bytes)
+	if err != nil {
+		return err
+	}
+	c := sarama.NewConfig()
+	c.Producer.Partitioner = sarama.NewManualPartitioner
+	c.Producer.Return.Successes, c.Producer.Return.Errors = false, true
+	c.Producer.Flush.Bytes, c.Producer.Flush.Frequency = 256<<10, 20*time.Millisecond
+	producer, err := sarama.NewAsyncProducer(brokers, c)
+	if err != nil {
+		return fmt.Errorf("making a producer: %w", err)
+	}
+	var failure error
+	var wait sync.WaitGroup
+	wait.Go(func() {
+		for e := range producer.Errors() {
+			failure = e.Err
+		}
+	})
+	now := time.Now()
+	for n := range o.records {
+		producer.Input() <- &sarama.ProducerMessage{
+			Topic: topic, Partition: int32(n % int64(o.partitions)), Value: sarama.ByteEncoder(value(n)), Timestamp: now,
+		}
+	}
+	producer.AsyncClose()
+	wait.Wait()
+	return failure
+}
+
+// measured is what the bare consumer tells of itself.
+type measured struct {
+	Seconds, CPU float64
+	Peak         int64
+}
+
+// measureBare runs this program as the bare consumer, in a process of its own as Sluice is.
+func measureBare(kafka *harness.Kafka, o options) (result, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return result{}, fmt.Errorf("finding this program: %w", err)
+	}
+	cmd := exec.Command(self, consumeRole, "-brokers", strings.Join(kafka.Brokers(), ","), "-records", fmt.Sprint(o.records))
+	cmd.Stderr = os.Stderr
+	text, err := cmd.Output()
+	if err != nil {
+		return result{}, fmt.Errorf("running it: %w", err)
+	}
+	var m measured
+	if err := json.Unmarshal(text, &m); err != nil {
+		return result{}, fmt.Errorf("reading its figures: %w", err)
+	}
+	return result{name: "bare sarama group consumer", seconds: m.Seconds, cpu: m.CPU, peak: m.Peak}, nil
+}
+
+// consume is the bare consumer: a group consumer with the library's default settings that counts.
+func consume(args []string, out io.Writer) error {
+	flags := flag.NewFlagSet(consumeRole, flag.ContinueOnError)
+	brokers := flags.String("brokers", "", "bootstrap servers")
+	records := flags.Int64("records", 0, "how many to read")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	c := sarama.NewConfig()
+	c.Consumer.Offsets.Initial = sarama.OffsetOldest
+	c.Consumer.Offsets.AutoCommit.Enable = false
+	group, err := sarama.NewConsumerGroup(strings.Split(*brokers, ","), fmt.Sprintf("bare-%d", time.Now().UnixNano()), c)
+	if err != nil {
+		return fmt.Errorf("joining: %w", err)
+	}
+	defer group.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	defer cancel()
+	counter := &counter{want: *records, done: cancel}
+	if err := group.Consume(ctx, []string{topic}, counter); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("consuming: %w", err)
+	}
+	if counter.count.Load() < *records {
+		return errors.New("did not read everything in 10 minutes")
+	}
+	m := measured{Seconds: counter.end.Sub(counter.start).Seconds()}
+	if m.CPU, err = harness.CPUSeconds(os.Getpid()); err != nil {
+		return err
+	}
+	m.CPU -= counter.cpuBefore
+	if m.Peak, err = harness.PeakMemory(os.Getpid()); err != nil {
+		return err
+	}
+	return json.NewEncoder(out).Encode(m)
+}
+
+// counter counts records and notes when the first session began and the last record came.
+type counter struct {
+	want      int64
+	count     atomic.Int64
+	once      sync.Once
+	start     time.Time
+	end       time.Time
+	cpuBefore float64
+	done      func()
+}
+
+// Setup starts the clock.
+func (c *counter) Setup(sarama.ConsumerGroupSession) error {
+	var err error
+	c.once.Do(func() {
+		c.start = time.Now()
+		c.cpuBefore, err = harness.CPUSeconds(os.Getpid())
+	})
+	return err
+}
+
+// Cleanup does nothing.
+func (c *counter) Cleanup(sarama.ConsumerGroupSession) error { return nil }
+
+// ConsumeClaim counts, and stops the clock at the last record of all.
+func (c *counter) ConsumeClaim(s sarama.ConsumerGroupSession, claim sarama.ConsumerGroupClaim) error {
+	for range claim.Messages() {
+		if c.count.Add(1) == c.want {
+			c.end = time.Now()
+			c.done()
+		}
+	}
+	return nil
+}
