@@ -24,18 +24,18 @@ var errNoUpload = errors.New("the multipart upload does not exist any more")
 // wrongCodes are OSS error codes of which the configuration is the cause, with the
 // field to look at and the remedy. Codes that are not here are told by their status.
 var wrongCodes = map[string]struct{ field, remedy string }{
-	"NoSuchBucket":                {keyBucket, "Create the bucket, or correct " + keyBucket + " and " + keyEndpoint + " (a bucket is only found at its own region's endpoint)."},
-	"InvalidBucketName":           {keyBucket, "Correct " + keyBucket + "."},
-	"AccessDenied":                {aliyun.KeyAccessKeyID, "Allow the access key's user oss:PutObject and oss:GetObject on the bucket, or give another access key. A bucket of another region also answers like this."},
-	"SignatureDoesNotMatch":       {aliyun.KeyAccessSecret, "The access key's secret is wrong; give the pair anew."},
-	"InvalidAccessKeyId":          {aliyun.KeyAccessKeyID, "The access key does not exist or is disabled; give another."},
-	"SecurityTokenExpired":        {aliyun.KeyAuth, "The token has expired; give other credentials."},
-	"InvalidSecurityToken":        {aliyun.KeyAuth, "The token is not valid; give other credentials."},
-	"SecondLevelDomainForbidden":  {keyEndpoint, "The endpoint does not take the bucket in the path; give the region's own endpoint name, not an IP address."},
-	"InvalidObjectName":           {keyPath, "Correct " + keyPrefix + " and " + keyPath + "."},
-	"EntityTooLarge":              {connector.KeyFlushBytes, "Lower " + connector.KeyFlushBytes + "."},
-	"UserDisable":                 {aliyun.KeyAccessKeyID, "The account is disabled (unpaid or locked); enable it."},
-	"KmsServiceNotEnabled":        {keyBucket, "The bucket encrypts with KMS, which is not enabled for the account."},
+	"NoSuchBucket":                    {keyBucket, "Create the bucket, or correct " + keyBucket + " and " + keyEndpoint + " (a bucket is only found at its own region's endpoint)."},
+	"InvalidBucketName":               {keyBucket, "Correct " + keyBucket + "."},
+	"AccessDenied":                    {aliyun.KeyAccessKeyID, "Allow the access key's user oss:PutObject and oss:GetObject on the bucket, or give another access key. A bucket of another region also answers like this."},
+	"SignatureDoesNotMatch":           {aliyun.KeyAccessSecret, "The access key's secret is wrong; give the pair anew."},
+	"InvalidAccessKeyId":              {aliyun.KeyAccessKeyID, "The access key does not exist or is disabled; give another."},
+	"SecurityTokenExpired":            {aliyun.KeyAuth, "The token has expired; give other credentials."},
+	"InvalidSecurityToken":            {aliyun.KeyAuth, "The token is not valid; give other credentials."},
+	"SecondLevelDomainForbidden":      {keyEndpoint, "The endpoint does not take the bucket in the path; give the region's own endpoint name, not an IP address."},
+	"InvalidObjectName":               {keyPath, "Correct " + keyPrefix + " and " + keyPath + "."},
+	"EntityTooLarge":                  {connector.KeyFlushBytes, "Lower " + connector.KeyFlushBytes + "."},
+	"UserDisable":                     {aliyun.KeyAccessKeyID, "The account is disabled (unpaid or locked); enable it."},
+	"KmsServiceNotEnabled":            {keyBucket, "The bucket encrypts with KMS, which is not enabled for the account."},
 	"InvalidEncryptionAlgorithmError": {keyBucket, "The bucket's encryption setting is not valid."},
 }
 
