@@ -1,0 +1,284 @@
+package control
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/sluice-io/sluice/runner"
+	"github.com/sluice-io/sluice/runner/connector"
+)
+
+// Instances lists every instance, by name, with what the last probe found. SASL
+// passwords are not in it.
+func (s *Service) Instances(ctx context.Context) ([]InstanceInfo, error) {
+	if err := need(ctx, Viewer); err != nil {
+		return nil, err
+	}
+	all, err := s.store.Instances(ctx)
+	if err != nil {
+		return nil, fromStore(err, "instances")
+	}
+	slices.SortFunc(all, func(a, b InstanceInfo) int { return compareText(a.Name, b.Name) })
+	for i := range all {
+		all[i].SASLPassword = masked(all[i].SASLPassword)
+	}
+	return all, nil
+}
+
+// Instance finds one by name, its SASL password masked.
+func (s *Service) Instance(ctx context.Context, name string) (InstanceInfo, error) {
+	all, err := s.Instances(ctx)
+	if err != nil {
+		return InstanceInfo{}, err
+	}
+	for _, in := range all {
+		if in.Name == name {
+			return in, nil
+		}
+	}
+	return InstanceInfo{}, notFound("Instance %s not found.", quoted(name))
+}
+
+// InstanceSpec declares the members of an instance with the regions known now.
+func (s *Service) InstanceSpec(ctx context.Context) (*connector.Spec, error) {
+	regions, err := s.store.Regions(ctx)
+	if err != nil {
+		return nil, fromStore(err, "regions")
+	}
+	return InstanceSpec(regions), nil
+}
+
+// CreateInstance makes an instance of its members' values (absent ones take their
+// defaults) and probes it once, for at most three seconds.
+func (s *Service) CreateInstance(ctx context.Context, values connector.Config) (InstanceInfo, error) {
+	if err := need(ctx, Admin); err != nil {
+		return InstanceInfo{}, err
+	}
+	resolved, err := s.checkInstance(ctx, nil, values)
+	if err != nil {
+		return InstanceInfo{}, err
+	}
+	in := runner.Instance{Status: runner.InstanceUnknown, Detail: "Not asked yet."}
+	apply(&in, resolved)
+	if err := s.store.CreateInstance(ctx, &in); err != nil {
+		return InstanceInfo{}, fromStore(err, "instance")
+	}
+	s.audit(ctx, "instance.create", in.Name, map[string]string{InstanceBootstrap: in.BootstrapServers})
+	s.probeBriefly(ctx, in)
+	return s.Instance(ctx, in.Name)
+}
+
+// PatchInstance changes members: nil takes one back to its default, Masked keeps a
+// secret. Changed connection members restart the instance's running connectors.
+func (s *Service) PatchInstance(ctx context.Context, name string, change map[string]*string) (InstanceInfo, error) {
+	if err := need(ctx, Admin); err != nil {
+		return InstanceInfo{}, err
+	}
+	unlock, err := s.locks.lock(ctx, "instance/"+name)
+	if err != nil {
+		return InstanceInfo{}, err
+	}
+	defer unlock()
+	in, err := s.store.InstanceByName(ctx, name)
+	if err != nil {
+		return InstanceInfo{}, fromStore(err, "instance "+quoted(name))
+	}
+	old := valuesOf(in)
+	values := connector.Config(merge(old, change))
+	resolved, err := s.checkInstance(ctx, &in, values)
+	if err != nil {
+		return InstanceInfo{}, err
+	}
+	spec := InstanceSpec(nil)
+	changes := spec.Diff(spec.Resolve(old, connector.Env{}), resolved)
+	if len(changes) == 0 {
+		return s.Instance(ctx, name)
+	}
+	apply(&in, resolved)
+	if err := s.store.UpdateInstance(ctx, in); err != nil {
+		return InstanceInfo{}, fromStore(err, "instance "+quoted(name))
+	}
+	s.audit(ctx, "instance.update", name, changeDetail(changes))
+	if connectionChanged(changes) {
+		s.probeBriefly(ctx, in)
+		s.restartConnectorsOf(ctx, in.ID)
+	}
+	return s.Instance(ctx, name)
+}
+
+// DeleteInstance forgets an instance that has no connectors. Nothing of the cluster
+// is touched.
+func (s *Service) DeleteInstance(ctx context.Context, name string) error {
+	if err := need(ctx, Admin); err != nil {
+		return err
+	}
+	in, err := s.store.InstanceByName(ctx, name)
+	if err != nil {
+		return fromStore(err, "instance "+quoted(name))
+	}
+	if err := s.store.DeleteInstance(ctx, in.ID); err != nil {
+		return fromStore(err, "instance "+quoted(name))
+	}
+	s.probes.forget(in.ID)
+	s.audit(ctx, "instance.delete", name, nil)
+	return nil
+}
+
+// EnsureInstance makes an enabled instance, or brings the connection members of an
+// existing one up to date: the sandbox's, whose address may change from start to start.
+func (s *Service) EnsureInstance(ctx context.Context, want runner.Instance) error {
+	ctx = WithActor(ctx, System())
+	in, err := s.store.InstanceByName(ctx, want.Name)
+	if err == nil {
+		if in.BootstrapServers != want.BootstrapServers {
+			in.BootstrapServers = want.BootstrapServers
+			err = s.store.UpdateInstance(ctx, in)
+		}
+		return err
+	}
+	if fromStore(err, "").(*Error).Kind != NotFound {
+		return fmt.Errorf("reading instance %s: %w", want.Name, err)
+	}
+	want.Status = runner.InstanceUnknown
+	if err := s.store.CreateInstance(ctx, &want); err != nil {
+		return fmt.Errorf("making instance %s: %w", want.Name, err)
+	}
+	return s.store.SetInstanceEnabled(ctx, want.ID, true)
+}
+
+// CheckInstanceValues validates members without storing them, for a field check of a
+// form: the problems by field. name is the instance being changed, "" for a new one.
+func (s *Service) CheckInstanceValues(ctx context.Context, name string, values connector.Config) ([]connector.FieldError, error) {
+	if err := need(ctx, Admin); err != nil {
+		return nil, err
+	}
+	var old *runner.Instance
+	if name != "" {
+		in, err := s.store.InstanceByName(ctx, name)
+		if err != nil {
+			return nil, fromStore(err, "instance "+quoted(name))
+		}
+		old = &in
+	}
+	if _, err := s.checkInstance(ctx, old, values); err != nil {
+		if e := AsError(err); e.Kind == Invalid {
+			return e.Fields, nil
+		}
+		return nil, err
+	}
+	return nil, nil
+}
+
+// checkInstance validates values (of old, when it is a change) and returns them with
+// stored secrets and defaults filled in.
+func (s *Service) checkInstance(ctx context.Context, old *runner.Instance, values connector.Config) (connector.Config, error) {
+	spec, err := s.InstanceSpec(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var problems []connector.FieldError
+	for _, k := range spec.Unknown(values) {
+		problems = append(problems, connector.FieldError{Field: k, Message: "An instance has no member of this name."})
+	}
+	stored := connector.Config{}
+	if old != nil {
+		stored = valuesOf(*old)
+	}
+	values = spec.Keep(values, stored)
+	resolved := spec.Resolve(values, connector.Env{})
+	for _, f := range spec.Fields() {
+		given := values.Get(f.Key)
+		if given != "" && given != stored.Get(f.Key) && !f.Shown(resolved, connector.Env{}) {
+			problems = append(problems, connector.FieldError{Field: f.Key, Message: fmt.Sprintf("%s is not used with %s %s.", f.Label, InstanceProtocol, resolved.Get(InstanceProtocol))})
+		}
+	}
+	problems = append(problems, spec.Problems(resolved, connector.Env{})...)
+	if old != nil {
+		problems = append(problems, spec.FixedProblems(connector.Config{InstanceName: old.Name}, connector.Config{InstanceName: resolved.Get(InstanceName)}, false)...)
+	}
+	problems = append(problems, s.refusedAddresses(problems, resolved)...)
+	return resolved, invalid(problems)
+}
+
+// refusedAddresses applies the network rules to the bootstrap servers written as IPs.
+func (s *Service) refusedAddresses(problems []connector.FieldError, c connector.Config) []connector.FieldError {
+	if s.addr == nil || slices.ContainsFunc(problems, func(p connector.FieldError) bool { return p.Field == InstanceBootstrap }) {
+		return nil
+	}
+	for _, server := range c.List(InstanceBootstrap) {
+		if err := s.addr(server, c.Bool(InstanceInternet)); err != nil {
+			return []connector.FieldError{{Field: InstanceBootstrap, Message: sentence(err.Error())}}
+		}
+	}
+	return nil
+}
+
+// merge applies a JSON merge patch of flat values.
+func merge(old map[string]string, change map[string]*string) map[string]string {
+	out := maps.Clone(old)
+	if out == nil {
+		out = map[string]string{}
+	}
+	for k, v := range change {
+		if v == nil {
+			delete(out, k)
+		} else {
+			out[k] = *v
+		}
+	}
+	return out
+}
+
+func masked(secret string) string {
+	if secret == "" {
+		return ""
+	}
+	return connector.Masked
+}
+
+// changeDetail puts changes, which are masked already, into an audit entry.
+func changeDetail(changes []connector.Change) map[string]string {
+	d := make(map[string]string, len(changes))
+	for _, c := range changes {
+		d[c.Key] = c.From + " → " + c.To
+	}
+	return d
+}
+
+func connectionChanged(changes []connector.Change) bool {
+	return slices.ContainsFunc(changes, func(c connector.Change) bool {
+		switch c.Key {
+		case InstanceQuota, InstanceVPC, InstanceVSwitch:
+			return false
+		}
+		return true
+	})
+}
+
+func (s *Service) restartConnectorsOf(ctx context.Context, instanceID int64) {
+	all, err := s.store.Connectors(ctx)
+	if err != nil {
+		s.log.Error("listing connectors of a changed instance", "err", err)
+		return
+	}
+	for _, c := range all {
+		if c.InstanceID != instanceID || c.Desired != runner.DesiredRunning {
+			continue
+		}
+		if err := s.sup.Restart(ctx, c.ID, false, true); err != nil {
+			s.log.Error("restarting a connector of a changed instance", "connector", c.Name, "err", err)
+		}
+	}
+}
+
+func compareText(a, b string) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}

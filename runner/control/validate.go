@@ -1,0 +1,214 @@
+package control
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/sluice-io/sluice/runner"
+	"github.com/sluice-io/sluice/runner/connector"
+)
+
+// Bounds of a configuration as a whole.
+const (
+	maxKeys      = 500
+	maxKeyLen    = 256
+	maxValueLen  = 256 << 10
+	maxConfigLen = 512 << 10
+)
+
+// resourceKeys name the topics and the group that a connector owns.
+var resourceKeys = []string{connector.KeyGroup, connector.KeyOffsetTopic, connector.KeyConfigTopic, connector.KeyStatusTopic, connector.KeyDeadLetter, connector.KeyAbnormal}
+
+// candidate is a configuration on its way in: secrets in the clear, class canonical.
+type candidate struct {
+	instance runner.Instance
+	env      connector.Env
+	spec     *connector.Spec
+	given    connector.Config
+	resolved connector.Config
+	problems []connector.FieldError
+}
+
+// Validate validates a configuration as creating or changing a connector of that
+// name would. Masked secrets mean what is stored of that connector. The error is
+// only about the instance or a class that does not exist.
+func (s *Service) Validate(ctx context.Context, instance string, cfg connector.Config) (Validation, error) {
+	if err := need(ctx, Viewer); err != nil {
+		return Validation{}, err
+	}
+	stored, err := s.storedConfig(ctx, instance, cfg.Get(connector.KeyName))
+	if err != nil {
+		return Validation{}, err
+	}
+	c, err := s.candidate(ctx, instance, cfg, stored)
+	if err != nil {
+		return Validation{}, err
+	}
+	v := Validation{Spec: c.spec, Given: c.spec.Mask(c.given), Resolved: c.spec.Mask(c.resolved), Problems: c.problems}
+	for _, k := range c.spec.Unknown(c.given) {
+		v.Warnings = append(v.Warnings, connector.FieldError{Field: k, Message: "No such setting is known; it is kept and nothing reads it."})
+	}
+	return v, nil
+}
+
+// storedConfig is the configuration of an existing connector, nil when there is none.
+func (s *Service) storedConfig(ctx context.Context, instance, name string) (connector.Config, error) {
+	if name == "" {
+		return nil, nil
+	}
+	c, _, err := s.find(ctx, instance, name)
+	if err != nil {
+		if AsError(err).Kind == NotFound {
+			return nil, nil
+		}
+		return nil, err
+	}
+	return c.Config, nil
+}
+
+// candidate canonicalises and validates a configuration.
+func (s *Service) candidate(ctx context.Context, instance string, cfg, stored connector.Config) (*candidate, error) {
+	in, err := s.store.InstanceByName(ctx, instance)
+	if err != nil {
+		return nil, fromStore(err, "instance "+quoted(instance))
+	}
+	if err := invalid(shapeProblems(cfg)); err != nil {
+		return nil, err
+	}
+	class := cfg.Get(connector.KeyClass)
+	if class == "" {
+		return nil, fieldError(connector.KeyClass, "Name the task type: one of %s.", s.classes())
+	}
+	spec, err := connector.Find(s.specs, class)
+	if err != nil {
+		return nil, fieldError(connector.KeyClass, "There is no task type %s; there is %s.", quoted(class), s.classes())
+	}
+	given := spec.Keep(cfg, stored)
+	given[connector.KeyClass] = spec.Class
+	c := &candidate{instance: in, env: s.sup.Env(in), spec: spec, given: given}
+	c.resolved = spec.Resolve(given, c.env)
+	c.problems = spec.Problems(c.resolved, c.env)
+	if len(c.problems) == 0 {
+		c.problems = slices.Concat(s.reachProblems(c), loopProblems(c))
+	}
+	return c, nil
+}
+
+func (s *Service) classes() string {
+	names := make([]string, len(s.specs))
+	for i := range s.specs {
+		names[i] = s.specs[i].Class
+	}
+	return strings.Join(names, ", ")
+}
+
+// shapeProblems bounds what no field declares: number and length of keys and values.
+func shapeProblems(cfg connector.Config) []connector.FieldError {
+	var out []connector.FieldError
+	if len(cfg) > maxKeys {
+		return []connector.FieldError{{Field: "config", Message: fmt.Sprintf("%d settings are too many: at most %d.", len(cfg), maxKeys)}}
+	}
+	total := 0
+	for k, v := range cfg {
+		total += len(k) + len(v)
+		switch {
+		case k == "" || len(k) > maxKeyLen || strings.ContainsFunc(k, func(r rune) bool { return r < ' ' || r == 0x7f }):
+			out = append(out, connector.FieldError{Field: clipKey(k), Message: fmt.Sprintf("A setting's name has 1 to %d characters and no control characters.", maxKeyLen)})
+		case len(v) > maxValueLen:
+			out = append(out, connector.FieldError{Field: k, Message: fmt.Sprintf("The value has %d bytes; at most %d are allowed.", len(v), maxValueLen)})
+		case strings.ContainsRune(v, 0):
+			out = append(out, connector.FieldError{Field: k, Message: "Control characters are not allowed."})
+		}
+	}
+	if total > maxConfigLen {
+		out = append(out, connector.FieldError{Field: "config", Message: fmt.Sprintf("The configuration has %d bytes; at most %d are allowed.", total, maxConfigLen)})
+	}
+	slices.SortFunc(out, func(a, b connector.FieldError) int { return compareText(a.Field, b.Field) })
+	return out
+}
+
+func clipKey(k string) string {
+	if len(k) > 64 {
+		return strings.ToValidUTF8(k[:64], "") + "…"
+	}
+	return k
+}
+
+// reachProblems applies the network rules to addresses written as IPs.
+func (s *Service) reachProblems(c *candidate) []connector.FieldError {
+	if s.addr == nil || c.spec.Reach == nil {
+		return nil
+	}
+	var out []connector.FieldError
+	for _, e := range c.spec.Reach(c.resolved, c.env) {
+		if err := s.addr(e.Address, c.resolved.Bool(connector.KeyInternetAccess)); err != nil {
+			out = append(out, connector.FieldError{Field: e.Key, Message: sentence(err.Error())})
+		}
+	}
+	return out
+}
+
+// loopProblems refuses a sink that would read what it writes itself.
+func loopProblems(c *candidate) []connector.FieldError {
+	own := map[string]string{}
+	for _, key := range resourceKeys[1:] {
+		own[c.resolved.Get(key)] = key
+	}
+	for _, t := range c.resolved.List(connector.KeyTopics) {
+		if key, is := own[t]; is {
+			return []connector.FieldError{{Field: connector.KeyTopics, Message: fmt.Sprintf("%s is the connector's own topic (%s); it would read what it writes.", quoted(t), key)}}
+		}
+	}
+	return nil
+}
+
+// sharedProblems refuses topics and groups that another connector of the same
+// cluster owns. self is the connector being changed, 0 for a new one.
+func (s *Service) sharedProblems(ctx context.Context, c *candidate, self int64) ([]connector.FieldError, error) {
+	all, err := s.store.Connectors(ctx)
+	if err != nil {
+		return nil, fromStore(err, "connectors")
+	}
+	same, err := s.sameCluster(ctx, c.instance)
+	if err != nil {
+		return nil, err
+	}
+	var out []connector.FieldError
+	for i := range all {
+		other := &all[i]
+		if other.ID == self || !same[other.InstanceID] {
+			continue
+		}
+		spec, err := connector.Find(s.specs, other.Class)
+		if err != nil {
+			continue
+		}
+		theirs := spec.Resolve(other.Config, c.env)
+		for _, key := range resourceKeys {
+			if name := c.resolved.Get(key); name != "" && name == theirs.Get(key) {
+				out = append(out, connector.FieldError{Field: key, Message: fmt.Sprintf("%s belongs to the connector %s already; name another.", quoted(name), quoted(other.Name))})
+			}
+		}
+	}
+	return out, nil
+}
+
+// sameCluster are the IDs of the instances that are the same Kafka cluster.
+func (s *Service) sameCluster(ctx context.Context, in runner.Instance) (map[int64]bool, error) {
+	same := map[int64]bool{in.ID: true}
+	if in.ClusterID == "" {
+		return same, nil
+	}
+	all, err := s.store.Instances(ctx)
+	if err != nil {
+		return nil, fromStore(err, "instances")
+	}
+	for _, other := range all {
+		if other.ClusterID == in.ClusterID {
+			same[other.ID] = true
+		}
+	}
+	return same, nil
+}
