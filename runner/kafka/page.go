@@ -98,7 +98,7 @@ func appendBatch(page *Page, b *sarama.RecordBatch, tp TP, offset int64) {
 		}
 		page.Records = append(page.Records, record.Record{
 			Topic: tp.Topic, Partition: tp.Partition, Offset: at, Timestamp: ts,
-			Key: r.Key, Value: r.Value, Headers: headers(nil, r.Headers),
+			Key: r.Key, Value: r.Value, Headers: headers(r.Headers),
 		})
 	}
 }
@@ -140,11 +140,12 @@ func afterEmpty(block *sarama.FetchResponseBlock) int64 {
 	return next.Elem().Int()
 }
 
-// headers converts headers, appending to dst.
-func headers(dst []record.Header, hs []*sarama.RecordHeader) []record.Header {
+// headers converts headers.
+func headers(hs []*sarama.RecordHeader) []record.Header {
 	if len(hs) == 0 {
 		return nil
 	}
+	dst := make([]record.Header, 0, len(hs))
 	for _, h := range hs {
 		dst = append(dst, record.Header{Key: string(h.Key), Value: h.Value})
 	}

@@ -1,0 +1,199 @@
+package kafka
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/IBM/sarama"
+
+	"github.com/sluice-io/sluice/runner/record"
+)
+
+// bridge is the handler that sarama sees. It lives for one session.
+type bridge struct {
+	consumer *Consumer
+	group    sarama.ConsumerGroup
+	conf     *sarama.Config
+	handler  Handler
+
+	in   atomic.Bool // Setup was called
+	mu   sync.Mutex
+	raw  sarama.ConsumerGroupSession
+	sess *session
+	fail error // the first error of the handler
+}
+
+func (b *bridge) joined() bool { return b.in.Load() }
+
+func (b *bridge) failed(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.fail == nil {
+		b.fail = err
+	}
+}
+
+// Setup implements sarama.ConsumerGroupHandler.
+func (b *bridge) Setup(raw sarama.ConsumerGroupSession) error {
+	b.in.Store(true)
+	if err := raw.Context().Err(); err != nil {
+		return context.Cause(raw.Context())
+	}
+	n := 0
+	for _, ps := range raw.Claims() {
+		n += len(ps)
+	}
+	// The partition consumers of this session are made after Setup and read this
+	// setting; those of the last one have ended.
+	b.conf.Consumer.Fetch.Default = b.consumer.share(n)
+	s := &session{group: b.group, raw: raw, member: Member{
+		Group: b.consumer.opts.Group, ID: raw.MemberID(), Generation: raw.GenerationID(),
+		InstanceID: b.conf.Consumer.Group.InstanceId,
+	}}
+	s.claims = maps.Clone(raw.Claims())
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(raw.Context()))
+	s.ctx = ctx
+	context.AfterFunc(raw.Context(), func() { cancel(endOf(raw.Context())) })
+	b.mu.Lock()
+	b.raw, b.sess = raw, s
+	b.mu.Unlock()
+	if err := b.handler.Setup(s); err != nil {
+		b.failed(err)
+		return err
+	}
+	return nil
+}
+
+// Cleanup implements sarama.ConsumerGroupHandler. sarama calls it also after a Setup
+// that failed.
+func (b *bridge) Cleanup(sarama.ConsumerGroupSession) error {
+	b.mu.Lock()
+	s := b.sess
+	b.mu.Unlock()
+	if s == nil {
+		return nil
+	}
+	if err := b.handler.Cleanup(s); err != nil {
+		b.failed(err)
+		return err
+	}
+	return nil
+}
+
+// ConsumeClaim implements sarama.ConsumerGroupHandler.
+func (b *bridge) ConsumeClaim(raw sarama.ConsumerGroupSession, c sarama.ConsumerGroupClaim) error {
+	b.mu.Lock()
+	s := b.sess
+	b.mu.Unlock()
+	err := b.handler.Consume(s, &claim{
+		tp: TP{c.Topic(), c.Partition()}, raw: c, ch: c.Messages(), session: raw.Context(),
+	})
+	if err != nil && raw.Context().Err() == nil {
+		b.failed(fmt.Errorf("%s/%d: %w", c.Topic(), c.Partition(), err))
+	}
+	return err
+}
+
+// outcome is what RunSession returns.
+func (b *bridge) outcome(ctx context.Context, err error) error {
+	b.mu.Lock()
+	fail, raw := b.fail, b.raw
+	b.mu.Unlock()
+	switch {
+	case fail != nil:
+		return fail
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case raw != nil && raw.Context().Err() != nil:
+		return endOf(raw.Context())
+	case err != nil:
+		return fmt.Errorf("joining group %s: %w", b.consumer.opts.Group, classify(err))
+	}
+	return ErrRebalance
+}
+
+// endOf is why a session ended. Contexts above it keep their own causes.
+func endOf(ctx context.Context) error {
+	return classify(context.Cause(ctx))
+}
+
+// session implements Session.
+type session struct {
+	group  sarama.ConsumerGroup
+	raw    sarama.ConsumerGroupSession
+	ctx    context.Context
+	member Member
+	claims map[string][]int32
+}
+
+func (s *session) Context() context.Context      { return s.ctx }
+func (s *session) Member() Member                { return s.member }
+func (s *session) Claims() map[string][]int32    { return s.claims }
+func (s *session) Pause(tps map[string][]int32)  { s.group.Pause(tps) }
+func (s *session) Resume(tps map[string][]int32) { s.group.Resume(tps) }
+
+// claim implements Claim. One goroutine uses it.
+type claim struct {
+	tp      TP
+	raw     sarama.ConsumerGroupClaim
+	ch      <-chan *sarama.ConsumerMessage
+	session context.Context
+}
+
+func (c *claim) TP() TP               { return c.tp }
+func (c *claim) InitialOffset() int64 { return c.raw.InitialOffset() }
+func (c *claim) Buffered() int        { return len(c.ch) }
+func (c *claim) HighWaterMark() int64 { return c.raw.HighWaterMarkOffset() }
+
+// Next implements Claim. What is buffered is received without a select: one for each
+// record costs a quarter of the whole loop.
+func (c *claim) Next(ctx context.Context, r *record.Record, wake <-chan struct{}, deadline <-chan time.Time) error {
+	if len(c.ch) > 0 {
+		// Only this goroutine receives, so this cannot block.
+		c.fill(r, <-c.ch)
+		return nil
+	}
+	select {
+	case m, ok := <-c.ch:
+		if !ok {
+			return c.ended(ctx)
+		}
+		c.fill(r, m)
+		return nil
+	case <-c.session.Done():
+		return endOf(c.session)
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-wake:
+		return ErrIdle
+	case <-deadline:
+		return ErrIdle
+	}
+}
+
+// ended tells why the channel is closed.
+func (c *claim) ended(ctx context.Context) error {
+	if c.session.Err() != nil {
+		return endOf(c.session)
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return ErrClaimClosed
+}
+
+// fill makes m the caller's record. Nothing is copied and, but for headers, nothing
+// allocated; a copy of the record keeps its own headers.
+func (c *claim) fill(r *record.Record, m *sarama.ConsumerMessage) {
+	r.Topic, r.Partition, r.Offset = c.tp.Topic, c.tp.Partition, m.Offset
+	r.Timestamp = millis(m.Timestamp)
+	r.Key, r.Value = m.Key, m.Value
+	r.Headers = nil
+	if len(m.Headers) > 0 {
+		r.Headers = headers(m.Headers)
+	}
+}
