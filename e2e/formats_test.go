@@ -22,35 +22,45 @@ func TestFormats(t *testing.T) {
 	t.Parallel()
 	b := lay(t, 2)
 	b.produce(0, 2000, 2)
-	type shape struct{ format, compression, extension string }
-	var shapes []shape
-	for _, format := range []string{"json", "jsonl", "csv", "raw"} {
-		for compression, extension := range map[string]string{"none": "", "gzip": ".gz", "zstd": ".zst", "snappy": ".sz"} {
-			shapes = append(shapes, shape{format, compression, "." + format + extension})
-		}
-	}
-	for _, format := range []string{"parquet", "avro"} {
-		for _, compression := range []string{"none", "gzip", "zstd", "snappy"} {
-			shapes = append(shapes, shape{format, compression, "." + format})
-		}
-	}
-	for _, s := range shapes {
-		t.Run(s.format+" "+s.compression, func(t *testing.T) {
-			name := s.format + "-" + s.compression
-			c := b.sluice.CreateConnector(instance, name, harness.OSSConfig(b.oss, b.topic, map[string]string{
-				"oss.format": s.format, "oss.compression": s.compression, "flush.size": "700", "tasks.max": "1",
-			}))
-			c.AwaitDelivered(b.kafka, b.topic, 60*time.Second)
-			for _, key := range b.oss.Keys(name + "/") {
-				if !strings.HasSuffix(key, s.extension) {
-					t.Errorf("%s does not end in %s", key, s.extension)
+	t.Run("all", func(t *testing.T) {
+		for _, s := range shapes() {
+			t.Run(s.format+" "+s.compression, func(t *testing.T) {
+				t.Parallel()
+				name := s.format + "-" + s.compression
+				c := b.sluice.CreateConnector(instance, name, harness.OSSConfig(b.oss, b.topic, map[string]string{
+					"oss.format": s.format, "oss.compression": s.compression, "flush.size": "700", "tasks.max": "1",
+				}))
+				c.AwaitDelivered(b.kafka, b.topic, 120*time.Second)
+				for _, key := range b.oss.Keys(name + "/") {
+					if !strings.HasSuffix(key, s.extension) {
+						t.Errorf("%s does not end in %s", key, s.extension)
+					}
 				}
-			}
-			b.oss.MustDeliver(b.ledger, name+"/")
-			c.Delete("")
-		})
-	}
+				b.oss.MustDeliver(b.ledger, name+"/")
+				c.Delete("")
+			})
+		}
+	})
 	readByOSS2(t, b.oss)
+}
+
+// shape is a format with a compression, and how its objects' names end.
+type shape struct{ format, compression, extension string }
+
+// shapes are all combinations in a soak; otherwise json stands for the textual formats' compressions.
+func shapes() []shape {
+	endings := map[string]string{"none": "", "gzip": ".gz", "zstd": ".zst", "snappy": ".sz"}
+	var all []shape
+	for compression, ending := range endings {
+		all = append(all, shape{"json", compression, ".json" + ending},
+			shape{"parquet", compression, ".parquet"}, shape{"avro", compression, ".avro"})
+		for _, format := range []string{"jsonl", "csv", "raw"} {
+			if harness.Soak() || compression == "none" {
+				all = append(all, shape{format, compression, "." + format + ending})
+			}
+		}
+	}
+	return all
 }
 
 // readByOSS2 has the vendor's Python SDK list and download everything, which checks every CRC64.

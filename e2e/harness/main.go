@@ -121,15 +121,19 @@ func (k *Kafka) For(t T) *Kafka {
 	return &other
 }
 
-// Binary is the sluice program: the one that SLUICE_BIN names, otherwise one built now.
+// Binary is the sluice program: the one that SLUICE_BIN names (relative to the module's root), otherwise
+// one built now.
 func (s *Suite) Binary(t T) string {
 	t.Helper()
 	if bin := os.Getenv("SLUICE_BIN"); bin != "" {
-		path, err := filepath.Abs(bin)
+		if filepath.IsAbs(bin) {
+			return bin
+		}
+		root, err := RepoRoot()
 		if err != nil {
 			t.Fatalf("SLUICE_BIN: %v", err)
 		}
-		return path
+		return filepath.Join(root, bin)
 	}
 	return s.build(t, ".", "sluice")
 }
