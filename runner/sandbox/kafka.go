@@ -65,6 +65,10 @@ type KafkaOptions struct {
 //     neither. Compaction runs once an hour and may touch the newest records too.
 //   - Unknown topic configurations are accepted and given back. message.timestamp.after.max.ms is one of them: it is not
 //     enforced. max.message.bytes is.
+//   - The position of a group that does not exist is GROUP_ID_NOT_FOUND, also while an open transaction has offsets for it;
+//     Apache Kafka answers offset -1, and UNSTABLE_OFFSET_COMMIT.
+//   - A second InitProducerId aborts the open transaction of its transactional id at once, without
+//     CONCURRENT_TRANSACTIONS in between; what the fenced producer sends after that is refused.
 //   - Automatic creation of topics is off, whatever a client asks for.
 type Kafka struct {
 	options KafkaOptions

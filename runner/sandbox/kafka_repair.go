@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/binary"
@@ -27,41 +28,54 @@ import (
 // understand they leave alone.
 
 // restoreWatermarks gives back the high-water mark of partitions that hold no record any more. kfake reads it from the
-// snapshot only where there is a segment file, and would begin again at offset 0, below positions that consumers have
-// committed. An empty segment file at the high-water mark, named by the snapshot, is what it needs.
+// snapshot only where that names the segment files that are there, and would begin again at offset 0, below positions
+// that consumers have committed. An empty segment file at the high-water mark, named by the snapshot, is what it needs.
 func restoreWatermarks(dir string) error {
-	return eachPartition(dir, func(_ string, _ int32, path string, segments []int64) error {
-		if len(segments) > 0 {
-			return nil
+	return eachPartition(dir, func(_ string, _ int32, path string, segments []segmentFile) error {
+		for _, segment := range segments {
+			if segment.size > 0 {
+				return nil
+			}
 		}
-		file := filepath.Join(path, "snapshot.json")
-		var snapshot map[string]any
-		raw, err := os.ReadFile(file)
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		decoder := json.NewDecoder(strings.NewReader(string(raw)))
-		decoder.UseNumber()
-		if err := decoder.Decode(&snapshot); err != nil {
-			return fmt.Errorf("reading %s: %w", file, err)
-		}
-		number, _ := snapshot["high_watermark"].(json.Number)
-		mark, err := number.Int64()
-		if err != nil || mark <= 0 {
-			return nil
-		}
-		for _, field := range []string{"log_start_offset", "last_stable_offset"} {
-			snapshot[field] = mark
-		}
-		snapshot["segments"] = []map[string]int64{{"base_offset": mark, "size": 0}}
-		if err := os.WriteFile(filepath.Join(path, strconv.FormatInt(mark, 10)+".dat"), nil, 0o600); err != nil {
-			return err
-		}
-		return writeJSON(file, snapshot)
+		return restoreWatermark(path, segments)
 	})
+}
+
+// restoreWatermark does so for a partition whose segment files, if any, are empty.
+func restoreWatermark(path string, empty []segmentFile) error {
+	file := filepath.Join(path, "snapshot.json")
+	raw, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var snapshot map[string]any
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.UseNumber()
+	if err := decoder.Decode(&snapshot); err != nil {
+		return fmt.Errorf("reading %s: %w", file, err)
+	}
+	number, _ := snapshot["high_watermark"].(json.Number)
+	mark, _ := number.Int64() // what is no number is 0
+	for _, segment := range empty {
+		mark = max(mark, segment.base)
+		if err := os.Remove(filepath.Join(path, segment.name())); err != nil {
+			return err
+		}
+	}
+	if mark == 0 {
+		return nil
+	}
+	for _, field := range []string{"high_watermark", "log_start_offset", "last_stable_offset"} {
+		snapshot[field] = mark
+	}
+	snapshot["segments"] = []map[string]int64{{"base_offset": mark, "size": 0}}
+	if err := os.WriteFile(filepath.Join(path, segmentFile{base: mark}.name()), nil, 0o600); err != nil {
+		return err
+	}
+	return writeJSON(file, snapshot)
 }
 
 // openTransaction is a transaction that has records in a partition and no marker that ends it.
@@ -81,10 +95,10 @@ func openTransactions(dir string) ([]openTransaction, error) {
 		return nil, nil
 	}
 	var all []openTransaction
-	err := eachPartition(dir, func(topic string, partition int32, path string, segments []int64) error {
+	err := eachPartition(dir, func(topic string, partition int32, path string, segments []segmentFile) error {
 		epochs := make(map[int64]int16)
-		for _, base := range segments {
-			if err := scanSegment(filepath.Join(path, strconv.FormatInt(base, 10)+".dat"), epochs); err != nil {
+		for _, segment := range segments {
+			if err := scanSegment(filepath.Join(path, segment.name()), epochs); err != nil {
 				return err
 			}
 		}
@@ -180,8 +194,8 @@ func writeAbortMarkers(ctx context.Context, addr string, open []openTransaction)
 	return nil
 }
 
-// eachPartition calls visit for each partition's folder with the base offsets of its segments in order.
-func eachPartition(dir string, visit func(topic string, partition int32, path string, segments []int64) error) error {
+// eachPartition calls visit for each partition's folder with its segment files in order.
+func eachPartition(dir string, visit func(topic string, partition int32, path string, segments []segmentFile) error) error {
 	root := filepath.Join(dir, "partitions")
 	entries, err := os.ReadDir(root)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -212,19 +226,29 @@ func eachPartition(dir string, visit func(topic string, partition int32, path st
 	return nil
 }
 
-func segmentsOf(path string) ([]int64, error) {
+// segmentFile is a file of record batches, named after the offset of its first.
+type segmentFile struct{ base, size int64 }
+
+func (s segmentFile) name() string { return strconv.FormatInt(s.base, 10) + ".dat" }
+
+func segmentsOf(path string) ([]segmentFile, error) {
 	files, err := os.ReadDir(path)
 	if err != nil {
 		return nil, err
 	}
-	var bases []int64
+	var segments []segmentFile
 	for _, file := range files {
-		if name, ok := strings.CutSuffix(file.Name(), ".dat"); ok {
-			if base, err := strconv.ParseInt(name, 10, 64); err == nil {
-				bases = append(bases, base)
-			}
+		name, ok := strings.CutSuffix(file.Name(), ".dat")
+		base, err := strconv.ParseInt(name, 10, 64)
+		if !ok || err != nil {
+			continue
 		}
+		info, err := file.Info()
+		if err != nil {
+			return nil, err
+		}
+		segments = append(segments, segmentFile{base, info.Size()})
 	}
-	slices.Sort(bases)
-	return bases, nil
+	slices.SortFunc(segments, func(a, b segmentFile) int { return cmp.Compare(a.base, b.base) })
+	return segments, nil
 }

@@ -53,12 +53,13 @@ func (o *OSS) serve(w http.ResponseWriter, r *http.Request) {
 	} else if oerr == nil {
 		oerr = o.perform(q)
 	}
-	if cut {
-		cutConnection(w)
-	} else if oerr != nil {
+	if oerr != nil && !cut {
 		o.refuse(q, answer, oerr)
 	}
-	o.note(q, answer, oerr, cut, began)
+	o.note(q, answer, oerr, cut, began) // before the client can know the outcome of a cut
+	if cut {
+		cutConnection(w)
+	}
 }
 
 // strike lets a fault happen to the request, and the request as far as the fault allows.
