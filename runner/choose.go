@@ -1,0 +1,94 @@
+package runner
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"slices"
+
+	"github.com/sluice-io/sluice/runner/connector"
+	"github.com/sluice-io/sluice/runner/kafka"
+)
+
+// Choose carries out what a person chose for a partition that waits for it: the new
+// position is committed, fenced as every other, and the task joins again. offset
+// counts for choice "position" only. A choice that is not offered gives a
+// connector.FieldError.
+func (t *sinkTask) Choose(ctx context.Context, tp kafka.TP, choice string, offset int64) error {
+	t.mu.Lock()
+	s, p := t.session, t.parts[tp]
+	t.mu.Unlock()
+	if s == nil || p == nil || s.lines[tp] == nil {
+		return connector.FieldError{Field: "partition", Message: fmt.Sprintf("%s/%d is not delivered by this task now; try again in a moment.", tp.Topic, tp.Partition)}
+	}
+	p.mu.Lock()
+	offered, in, state := p.choices, p.intent, p.status.State
+	p.mu.Unlock()
+	if state != connector.StateGap || !slices.ContainsFunc(offered, func(c connector.Choice) bool { return c.Choice == choice }) {
+		return connector.FieldError{Field: "choice", Message: fmt.Sprintf("%q is not offered for %s/%d.", choice, tp.Topic, tp.Partition)}
+	}
+	if choice == choiceStay {
+		return nil
+	}
+	to, err := s.chosen(ctx, tp, choice, offset, in)
+	if err != nil {
+		return err
+	}
+	if err := t.fault(stepChoose, tp); err != nil {
+		return err
+	}
+	top, err := s.clients.topic(ctx, tp.Topic)
+	if err != nil {
+		return fmt.Errorf("looking up topic %s: %w", tp.Topic, err)
+	}
+	h := newHeader(top.ID, newEpoch(), t.o.Hash, t.o.Spec.EncoderVersion)
+	if choice == choiceDone || choice == choiceRedo { // the position does not leave the line it was on
+		h.Epoch, h.Last = s.lines[tp].header.Epoch, s.lines[tp].header.Last
+	}
+	if err := s.commits.commit(ctx, tp, to, h, nil, nil); err != nil {
+		s.end(err)
+		return err
+	}
+	t.o.Log(LogInfo, fmt.Sprintf("An operator chose %q: the partition goes on at offset %d.", choice, to), map[string]string{"topic": tp.Topic, "partition": fmt.Sprint(tp.Partition)})
+	s.end(errRejoin)
+	return nil
+}
+
+// chosen is the offset that a choice means.
+func (s *taskSession) chosen(ctx context.Context, tp kafka.TP, choice string, offset int64, in *connector.Intent) (int64, error) {
+	switch choice {
+	case choiceDone, choiceRedo:
+		if in == nil {
+			return 0, connector.FieldError{Field: "choice", Message: "Nothing is pending in this partition."}
+		}
+		if choice == choiceDone {
+			return in.Next, nil
+		}
+		return in.First, nil
+	}
+	found, err := s.clients.positions.Watermarks(ctx, tp)
+	if err != nil {
+		return 0, fmt.Errorf("reading the bounds of %s/%d: %w", tp.Topic, tp.Partition, err)
+	}
+	w := found[tp]
+	switch choice {
+	case choiceBeginning:
+		return w.Start, nil
+	case choiceEnd:
+		return w.LSO, nil
+	case choicePosition:
+		if offset < w.Start || offset > w.End {
+			return 0, connector.FieldError{Field: "offset", Message: fmt.Sprintf("must be from %d to %d, where the partition's log begins and ends.", w.Start, w.End)}
+		}
+		return offset, nil
+	}
+	return 0, connector.FieldError{Field: "choice", Message: fmt.Sprintf("%q is no choice.", choice)}
+}
+
+// newEpoch is a replay epoch: 64 random bits in hex.
+func newEpoch() string {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails: it ends the program instead
+	return hex.EncodeToString(b[:])
+}

@@ -1,0 +1,61 @@
+package runner
+
+import (
+	"github.com/sluice-io/sluice/runner/kafka"
+)
+
+// Faults is asked at every step of the delivery protocol, in tests only. An error ends
+// the task there as if the process had died: nothing further is sent or written. Steps
+// that concern no partition pass the zero TP.
+type Faults func(step string, tp kafka.TP) error
+
+// Steps of the delivery protocol, in order, as Faults hears of them. A step "x" is
+// before the act, "x.done" after it.
+const (
+	stepJoin          = "join"
+	stepSetup         = "setup"
+	stepResolve       = "resolve"
+	stepRedo          = "redo"
+	stepPrepare       = "prepare"
+	stepIntent        = "intent"
+	stepIntentDone    = "intent.done"
+	stepPublish       = "publish"
+	stepPublishDone   = "publish.done"
+	stepCommit        = "commit"
+	stepCommitDone    = "commit.done"
+	stepDivert        = "divert"
+	stepDivertDone    = "divert.done"
+	stepChoose        = "choose"
+	stepResolvedAdmin = "resolve.stopped"
+)
+
+// FaultSteps lists the steps at which a task with partitions can be killed.
+func FaultSteps() []string {
+	return []string{stepJoin, stepSetup, stepResolve, stepRedo, stepPrepare, stepIntent, stepIntentDone, stepPublish,
+		stepPublishDone, stepCommit, stepCommitDone, stepDivert, stepDivertDone}
+}
+
+// at asks about a step; a nil Faults never objects.
+func (f Faults) at(step string, tps ...kafka.TP) error {
+	if f == nil {
+		return nil
+	}
+	var tp kafka.TP
+	if len(tps) > 0 {
+		tp = tps[0]
+	}
+	return f(step, tp)
+}
+
+// abortError ends a task without any clean-up: the simulated death of the process.
+type abortError struct{ err error }
+
+func (e *abortError) Error() string { return "aborted: " + e.err.Error() }
+func (e *abortError) Unwrap() error { return e.err }
+
+func (t *sinkTask) fault(step string, tp kafka.TP) error {
+	if err := t.o.Faults.at(step, tp); err != nil {
+		return &abortError{err}
+	}
+	return nil
+}

@@ -1,0 +1,55 @@
+package runner
+
+import (
+	"fmt"
+
+	"github.com/sluice-io/sluice/runner/connector"
+)
+
+// Choices that a person has.
+const (
+	choiceBeginning = "beginning"
+	choiceEnd       = "end"
+	choicePosition  = "position"
+	choiceStay      = "stay"
+	choiceDone      = "done"
+	choiceRedo      = "redo"
+)
+
+var stayChoice = connector.Choice{Choice: choiceStay, Title: "Stay stopped", Risk: "Nothing is delivered from this partition until you choose."}
+
+// gapStop is a stop because records are lost, or because the position cannot be trusted.
+func gapStop(lost string) *stopError {
+	return &stopError{
+		state: connector.StateGap, cause: sentenceOf(lost), lost: lost,
+		remedy: "Choose where this partition goes on.",
+		choices: []connector.Choice{
+			{Choice: choiceBeginning, Title: "Go on at the beginning of the partition", Risk: "Records that were delivered before and still exist are delivered again."},
+			{Choice: choiceEnd, Title: "Go on at the end of the partition", Risk: "Records that exist now and were not delivered are skipped."},
+			{Choice: choicePosition, Title: "Go on at an offset that you name", Risk: "Records below it that were not delivered are skipped, records above it that were delivered come again."},
+			stayChoice,
+		},
+	}
+}
+
+// intentStop is a stop because it is not known, or not possible to finish exactly, what
+// an interrupted delivery began.
+func intentStop(lost string, in *connector.Intent, offered []connector.Choice) *stopError {
+	e := &stopError{state: connector.StateGap, cause: sentenceOf(lost), lost: lost, remedy: "Look at the destination, then choose."}
+	e.choices = offered
+	if len(e.choices) == 0 {
+		e.choices = []connector.Choice{
+			{Choice: choiceDone, Title: "It is there: go on behind it", Risk: fmt.Sprintf("What of offsets %d to %d is not at the destination stays missing.", in.First, in.Next-1)},
+			{Choice: choiceRedo, Title: "Deliver the range again", Risk: fmt.Sprintf("What of offsets %d to %d is at the destination is there twice.", in.First, in.Next-1)},
+		}
+	}
+	for _, c := range e.choices {
+		if c.Choice == choiceStay {
+			return e
+		}
+	}
+	e.choices = append(append([]connector.Choice{}, e.choices...), stayChoice)
+	return e
+}
+
+func sentenceOf(s string) string { return sentence(fmt.Errorf("%s", s)) }

@@ -1,0 +1,103 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sluice-io/sluice/runner/connector"
+	"github.com/sluice-io/sluice/runner/kafka"
+)
+
+const (
+	boundsEvery = 2 * time.Second
+	topicsEvery = 15 * time.Second
+)
+
+// errReopen: the task closes its clients and joins with new ones, at once.
+var errReopen = errors.New("the task connects anew")
+
+// watch follows the ends of the claimed partitions, for lag and for idle partitions,
+// and the source topics themselves: deleted, made again, more partitions.
+func (s *taskSession) watch() {
+	ctx := s.kafka.Context()
+	bounds, topics := time.NewTicker(boundsEvery), time.NewTicker(topicsEvery)
+	defer bounds.Stop()
+	defer topics.Stop()
+	s.watchBounds(ctx)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-bounds.C:
+			s.watchBounds(ctx)
+		case <-topics.C:
+			s.watchTopics(ctx)
+		}
+	}
+}
+
+func (s *taskSession) watchBounds(ctx context.Context) {
+	tps := make([]kafka.TP, 0, len(s.lines))
+	for tp := range s.lines {
+		tps = append(tps, tp)
+	}
+	if len(tps) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	found, err := s.clients.positions.Watermarks(ctx, tps...)
+	if err != nil {
+		return // the figures stay as they are; reading and committing tell of a cluster that is away
+	}
+	for tp, w := range found {
+		l := s.lines[tp]
+		if l == nil {
+			continue
+		}
+		l.st.end.Store(w.LSO)
+		if w.LSO > l.st.position.Load() && l.st.busy.Load() == 0 {
+			l.probe.Store(true)
+			l.nudge()
+		}
+	}
+}
+
+func (s *taskSession) watchTopics(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, kafka.DefaultAdminTimeout)
+	defer cancel()
+	for _, name := range s.t.o.Config.List(connector.KeyTopics) {
+		now, err := s.clients.topic(ctx, name)
+		gone := errors.Is(err, kafka.ErrNoTopic)
+		if err != nil && !gone {
+			return
+		}
+		s.t.mu.Lock()
+		wasGone := s.t.missing[name]
+		s.t.mu.Unlock()
+		before, claimed := s.topics[name]
+		switch {
+		case gone && !wasGone:
+			s.stopTopic(name, &stopError{state: connector.StateFailed, cause: fmt.Sprintf(topicGoneCause, name), remedy: topicGoneRemedy})
+			s.end(errReopen)
+		case !gone && wasGone:
+			s.end(errReopen)
+		case claimed && !gone && before.ID != now.ID:
+			s.stopTopic(name, gapStop(fmt.Sprintf("the topic %s was deleted and made again while it was read", name)))
+			s.end(errReopen)
+		case claimed && !gone && len(now.Partitions) > len(before.Partitions):
+			s.t.o.Log(LogWarn, fmt.Sprintf("Topic %s has %d partitions now, it had %d: records of one key may be in another partition from here on.", name, len(now.Partitions), len(before.Partitions)), nil)
+			s.end(errRejoin)
+		}
+	}
+}
+
+func (s *taskSession) stopTopic(name string, e *stopError) {
+	for tp, l := range s.lines {
+		if tp.Topic == name {
+			l.stop(e)
+		}
+	}
+}
