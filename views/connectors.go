@@ -63,8 +63,11 @@ type ConnectorRow struct {
 	Menu         []components.MenuItem
 }
 
-// DumpPath names the two ends of a connector.
-type DumpPath struct{ Source, Destination string }
+// DumpPath names the two ends of a connector, in full and as short as a list needs it.
+type DumpPath struct {
+	Source, Destination string // "Message Queue for Apache Kafka", "Object Storage Service"
+	From, To            string // "Kafka", "OSS"
+}
 
 // tone colours the row of a connector that needs somebody.
 func (r ConnectorRow) tone() string {
@@ -77,8 +80,20 @@ func (r ConnectorRow) tone() string {
 	return ""
 }
 
+// columns is how many columns the table of connectors has.
+func columns(choose, instances bool) int {
+	n := 9
+	if choose {
+		n++
+	}
+	if instances {
+		n++
+	}
+	return n
+}
+
 // value is what the row's box posts.
 func (r ConnectorRow) value() string { return r.Instance + "/" + r.Name }
 
-// lines is how many lines of the table a connector takes.
+// hasCause says that a second row tells what is wrong and what to do.
 func (r ConnectorRow) hasCause() bool { return r.Cause != "" || r.Remedy != "" }

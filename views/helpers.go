@@ -24,6 +24,13 @@ func countOrDash(n int64) string {
 	return components.Number(n)
 }
 
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
 func joined(list []string) string { return orDash(strings.Join(list, ", ")) }
 
 func quotaTone(i Instance) components.Tone {

@@ -173,7 +173,7 @@
   });
   document.addEventListener("htmx:before:request", (event) => {
     const polls = event.detail.ctx.sourceEvent?.type === "every";
-    const editing = polls && event.detail.ctx.target?.querySelector("details.menu[open], dialog:modal");
+    const editing = polls && event.detail.ctx.target?.querySelector("details.menu[open], dialog:modal, [data-select-row]:checked, input:focus, select:focus, textarea:focus");
     if (polls && (document.hidden || editing)) event.preventDefault();
   });
   document.addEventListener("htmx:after:request", (event) => {

@@ -23,10 +23,11 @@ type Series struct {
 type Chart struct {
 	ID     string // unique in the page
 	Title  string
-	Series []Series // up to four
-	Format func(float64) string
-	Area   bool   // fill below the first line
-	Empty  string // what to say while there is nothing to draw
+	Series []Series             // up to four
+	Format func(float64) string // of values; Compact when nil
+	Bytes  bool                 // values are bytes: binary units and round numbers of them
+	Area   bool                 // fill below the first line
+	Empty  string               // what to say while there is nothing to draw
 }
 
 // The plot's own coordinates; it is stretched to the width it gets.
@@ -39,6 +40,9 @@ const (
 func (c Chart) format(v float64) string {
 	if c.Format != nil {
 		return c.Format(v)
+	}
+	if c.Bytes {
+		return BytesFloat(v)
 	}
 	return Compact(v)
 }
@@ -69,16 +73,20 @@ func (c Chart) top() float64 {
 			}
 		}
 	}
-	return niceTop(highest)
+	if !c.Bytes || highest < 1024 {
+		return niceTop(highest)
+	}
+	unit := math.Pow(1024, math.Floor(math.Log2(highest)/10))
+	return niceTop(highest/unit) * unit
 }
 
-// niceTop rounds up to 1, 2, 4 or 8 times a power of ten, so that quarters are short numbers.
+// niceTop rounds up to a short number whose half is short too.
 func niceTop(v float64) float64 {
 	if v <= 0 || math.IsInf(v, 0) {
 		return 1
 	}
 	power := math.Pow(10, math.Floor(math.Log10(v)))
-	for _, step := range []float64{1, 2, 4, 6, 8, 10} {
+	for _, step := range []float64{1, 1.2, 1.6, 2, 3, 4, 5, 6, 8, 10} {
 		if v <= step*power*(1+1e-9) {
 			return step * power
 		}

@@ -2,6 +2,7 @@ package gallery
 
 import (
 	"math"
+	"sync"
 	"time"
 
 	"github.com/a-h/templ"
@@ -11,7 +12,8 @@ import (
 	"github.com/sluice-io/sluice/views/layout"
 )
 
-func now() time.Time { return time.Date(2026, 3, 14, 9, 26, 53, 0, time.UTC) }
+// now is one moment for all pages.
+var now = sync.OnceValue(time.Now)
 
 func before(d time.Duration) time.Time { return now().Add(-d) }
 
@@ -31,7 +33,7 @@ func frame(title, current string, crumbs ...layout.Crumb) layout.Page {
 	}
 }
 
-var toOSS = views.DumpPath{Source: "Message Queue for Apache Kafka", Destination: "Object Storage Service"}
+var toOSS = views.DumpPath{Source: "Message Queue for Apache Kafka", Destination: "Object Storage Service", From: "Kafka", To: "OSS"}
 
 func rowMenu() []components.MenuItem {
 	return []components.MenuItem{
@@ -45,8 +47,8 @@ func rows() []views.ConnectorRow {
 		return views.ConnectorRow{Name: name, Href: "/instances/orders-prod/connectors/" + name, Instance: "orders-prod", InstanceHref: "/instances/orders-prod", State: state,
 			Path: path, Rate: rate, Lag: lag, Waiting: waiting, LastDelivery: before(last), Since: before(14 * time.Minute), Menu: rowMenu()}
 	}
-	fc := views.DumpPath{Source: "Message Queue for Apache Kafka", Destination: "Function Compute"}
-	odps := views.DumpPath{Source: "Message Queue for Apache Kafka", Destination: "MaxCompute"}
+	fc := views.DumpPath{Source: "Message Queue for Apache Kafka", Destination: "Function Compute", From: "Kafka", To: "FC"}
+	odps := views.DumpPath{Source: "Message Queue for Apache Kafka", Destination: "MaxCompute", From: "Kafka", To: "MaxCompute"}
 	failed := row("payments-to-oss", "FAILED", toOSS, -1, 14*time.Minute, 48211, 14*time.Minute)
 	failed.Cause, failed.Remedy = "Object Storage Service refused the access key (InvalidAccessKeyId).", "Enter a valid access key in the destination's configuration, then resume."
 	failed.Act = components.Action{Label: "Change credentials", Href: "/m", Icon: "key-round", Small: true}
