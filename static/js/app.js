@@ -63,7 +63,7 @@
     const anchor = menu.getBoundingClientRect();
     panel.style.position = "fixed";
     panel.style.right = "auto";
-    panel.style.left = Math.max(8, anchor.right - panel.offsetWidth) + "px";
+    panel.style.left = Math.max(8, Math.min(anchor.right, innerWidth - 8) - panel.offsetWidth) + "px";
     const below = anchor.bottom + 4;
     panel.style.top = (below + panel.offsetHeight > innerHeight ? Math.max(8, anchor.top - 4 - panel.offsetHeight) : below) + "px";
   }, true);
