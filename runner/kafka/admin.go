@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/IBM/sarama"
 )
@@ -163,7 +164,21 @@ func (a *Admin) CreateTopic(ctx context.Context, s TopicSpec) (created bool, err
 	if err != nil {
 		return false, fmt.Errorf("creating topic %s: %w", s.Name, classify(err))
 	}
+	a.settle(ctx, func() bool {
+		t, err := a.Topic(ctx, s.Name)
+		return err == nil && int32(len(t.Partitions)) == s.Partitions
+	})
 	return true, nil
+}
+
+// settle waits up to 5 s until the brokers show a change: the controller answers
+// before they have learned it. A change that does not show is made all the same.
+func (a *Admin) settle(ctx context.Context, done func() bool) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	pause := backoff{5 * time.Millisecond, 200 * time.Millisecond}
+	for !done() && pause.wait(ctx) {
+	}
 }
 
 // replicas is min(3, brokers).
@@ -197,6 +212,10 @@ func (a *Admin) AddPartitions(ctx context.Context, topic string, total int32) er
 	if err != nil {
 		return fmt.Errorf("adding partitions to topic %s: %w", topic, classify(err))
 	}
+	a.settle(ctx, func() bool {
+		t, err := a.Topic(ctx, topic)
+		return err != nil || int32(len(t.Partitions)) >= total
+	})
 	return nil
 }
 
@@ -207,6 +226,11 @@ func (a *Admin) DeleteTopics(ctx context.Context, names ...string) error {
 		_, err := await(ctx, func() (struct{}, error) { return struct{}{}, a.ca.DeleteTopic(name) }, nil)
 		if err != nil && !errors.Is(err, sarama.ErrUnknownTopicOrPartition) {
 			failures = append(failures, fmt.Errorf("deleting topic %s: %w", name, classify(err)))
+		}
+	}
+	for _, name := range names {
+		if len(failures) == 0 {
+			a.settle(ctx, func() bool { _, err := a.Topic(ctx, name); return err != nil })
 		}
 	}
 	return errors.Join(failures...)
@@ -231,5 +255,14 @@ func (a *Admin) SetTopicConfig(ctx context.Context, topic string, config map[str
 	if err != nil {
 		return fmt.Errorf("changing settings of topic %s: %w", topic, classify(err))
 	}
+	a.settle(ctx, func() bool {
+		got, err := a.TopicConfig(ctx, topic)
+		for k, v := range config {
+			if err == nil && got[k] != v {
+				return false
+			}
+		}
+		return true
+	})
 	return nil
 }
