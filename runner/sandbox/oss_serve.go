@@ -18,6 +18,7 @@ const (
 	maxXMLBytes    = 4 << 20
 	// drainBytes is how much of a refused body is read, so that the client sees the answer instead of a broken pipe.
 	drainBytes = 256 << 20
+	drainStall = 2 * time.Second
 )
 
 // ossRequest is one request under way.
@@ -114,7 +115,7 @@ func (o *OSS) perform(q *ossRequest) *ossError {
 
 // refuse answers with an error, after reading what the client still sends.
 func (o *OSS) refuse(q *ossRequest, answer *answerWriter, oerr *ossError) {
-	if _, err := io.CopyN(io.Discard, q.r.Body, drainBytes); err != io.EOF {
+	if !q.body.drain(drainBytes) {
 		answer.Header().Set("Connection", "close")
 	}
 	if !answer.wrote {
@@ -241,6 +242,18 @@ func (b *countingBody) moved() {
 		b.extended = max(b.read, 1)
 		_ = b.deadline.SetReadDeadline(time.Now().Add(ossBodyStall))
 	}
+}
+
+// drain reads what is left of the body, up to limit and as long as it keeps coming, and tells whether that was all.
+func (b *countingBody) drain(limit int64) bool {
+	defer b.ended()
+	for start := b.read; b.read-start < limit; {
+		_ = b.deadline.SetReadDeadline(time.Now().Add(drainStall))
+		if _, err := io.CopyN(io.Discard, b, 1<<20); err != nil {
+			return err == io.EOF
+		}
+	}
+	return false
 }
 
 // ended takes the deadline away again.

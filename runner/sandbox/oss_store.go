@@ -165,6 +165,7 @@ func (s *ossStore) metaPath(bucket, key string) string {
 func (s *ossStore) blobPath(bucket, id string) string { return s.path(bucket, "blobs", id[:2], id) }
 
 func (s *ossStore) createBucket(name string, now time.Time) error {
+	now = now.UTC().Round(0)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.buckets[name] != nil {
