@@ -54,7 +54,7 @@ apt_install() {
 first_of() { local c; for c in "$@"; do command -v "$c" && return 0; done; return 1; }
 
 java_ok() { java -version 2>&1 | head -n1 | grep -Eq '"(1[7-9]|[2-9][0-9])'; }
-if ! command -v java >/dev/null || ! java_ok; then apt_install openjdk-17-jre-headless; fi
+if ! command -v java >/dev/null || ! java_ok; then apt_install default-jre-headless; fi
 java_ok || die "java is older than 17, which Apache Kafka $kafka_version needs; put a newer one first in PATH"
 
 libs=$cache/kafka-$kafka_version
@@ -77,7 +77,7 @@ browser=$(first_of chromium chromium-browser google-chrome google-chrome-stable)
 want=$(sha256sum "$here/requirements.txt" | cut -c1-16)
 venv=$cache/python-$want
 if [ ! -f "$venv/.complete" ]; then
-  command -v python3 >/dev/null || apt_install python3 python3-venv
+  command -v python3 >/dev/null || apt_install python3 python3-venv python3-dev gcc
   python3 -c 'import ensurepip, venv' 2>/dev/null || apt_install python3-venv
   say "making the Python environment of the judges"
   rm -rf "$venv"
