@@ -6,8 +6,8 @@ import (
 
 // Faults is asked at every step of the delivery protocol, in tests only. An error ends
 // the task there as if the process had died: nothing further is sent or written. Steps
-// that concern no partition pass the zero TP.
-type Faults func(step string, tp kafka.TP) error
+// that concern no partition pass "" and 0.
+type Faults func(step, topic string, partition int32) error
 
 // Steps of the delivery protocol, in order, as Faults hears of them. A step "x" is
 // before the act, "x.done" after it.
@@ -44,7 +44,7 @@ func (f Faults) at(step string, tps ...kafka.TP) error {
 	if len(tps) > 0 {
 		tp = tps[0]
 	}
-	return f(step, tp)
+	return f(step, tp.Topic, tp.Partition)
 }
 
 // abortError ends a task without any clean-up: the simulated death of the process.
