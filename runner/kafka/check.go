@@ -169,7 +169,7 @@ func (k *checker) handshake(ctx context.Context) (string, error) {
 	defer raw.Close()
 	host, _, _ := net.SplitHostPort(k.address)
 	conn := tls.Client(raw, &tls.Config{RootCAs: roots, ServerName: host, MinVersion: tls.VersionTLS12})
-	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout/2)
 	defer cancel()
 	if err := conn.HandshakeContext(ctx); err != nil {
 		return "", err
@@ -247,8 +247,8 @@ func (k *checker) remedy(step string, err error) string {
 		return "Correct the bootstrap servers."
 	case step == StepBrokers:
 		return "The bootstrap server answers, but a broker advertises an address that cannot be reached from here. Set advertised.listeners of the broker to an address that this machine reaches, or open the network to it."
-	case step == StepTLS && closed:
-		return "The port does not speak TLS. Use the TLS port, or a protocol without SSL."
+	case step == StepTLS && (closed || errors.Is(err, context.DeadlineExceeded)):
+		return "The port does not answer TLS. Use the TLS port, or a protocol without SSL."
 	case step == StepTLS && errors.As(err, &authority):
 		return Remedy(err)
 	case step == StepAPIVersions && closed:

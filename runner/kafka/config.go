@@ -19,8 +19,9 @@ import (
 const (
 	dialTimeout    = 10 * time.Second
 	requestTimeout = 30 * time.Second
-	// refreshEvery is below the 60 s within which new partitions must be noticed.
-	refreshEvery       = 20 * time.Second
+	// refreshEvery: sarama compares the number of partitions as often as it refreshes
+	// metadata, so that new ones are noticed after at most two of these; 60 s are allowed.
+	refreshEvery       = 15 * time.Second
 	defaultFetchBytes  = 4 << 20
 	largestRequest     = 100 << 20
 	defaultClientID    = "sluice"
