@@ -12,6 +12,8 @@ type InstanceInfo struct {
 	runner.Instance
 	Connectors int // that count for the quota: every one but drafts
 	Running    int // of them, desired RUNNING
+	// LostPassword: a SASL password is stored that cannot be opened with the keys at hand.
+	LostPassword bool
 }
 
 // Probe is what asking an instance's cluster found.
