@@ -95,7 +95,7 @@ func (s *Service) ConnectorsWithStatus(ctx context.Context, instance string) ([]
 	}
 	out := make([]ConnectorWithStatus, len(all))
 	for i, c := range all {
-		out[i] = ConnectorWithStatus{Connector: c, Status: statuses[c.ID]}
+		out[i] = ConnectorWithStatus{Connector: c, Status: s.withTasks(c, statuses[c.ID])}
 	}
 	return out, nil
 }

@@ -41,6 +41,19 @@ func (s *Service) Instance(ctx context.Context, name string) (InstanceInfo, erro
 	return InstanceInfo{}, notFound("Instance %s not found.", quoted(name))
 }
 
+// InstanceRow is Instance without the counts, which a page for programs has no use for.
+func (s *Service) InstanceRow(ctx context.Context, name string) (runner.Instance, error) {
+	if err := need(ctx, Viewer); err != nil {
+		return runner.Instance{}, err
+	}
+	in, err := s.store.InstanceByName(ctx, name)
+	if err != nil {
+		return runner.Instance{}, fromStore(err, "instance "+quoted(name))
+	}
+	in.SASLPassword = masked(in.SASLPassword)
+	return in, nil
+}
+
 // InstanceSpec declares the members of an instance with the regions known now.
 func (s *Service) InstanceSpec(ctx context.Context) (*connector.Spec, error) {
 	regions, err := s.store.Regions(ctx)

@@ -59,6 +59,11 @@ func (s *Service) setDesired(ctx context.Context, instance, name string, to runn
 			return fromStore(err, "connector "+quoted(name))
 		}
 	}
+	if to == runner.DesiredPaused && c.Desired != runner.DesiredRunning {
+		s.taskless.Store(c.ID, true)
+	} else {
+		s.taskless.Delete(c.ID)
+	}
 	s.audit(ctx, act, instance+"/"+name, nil)
 	s.sup.Notify(c.ID)
 	return nil

@@ -36,6 +36,8 @@ type Service struct {
 	probes probes
 	locks  keyedLocks
 	live   limiter // live checks: each makes this program dial
+	// taskless are connectors that were suspended while they had no tasks.
+	taskless sync.Map
 }
 
 // New makes a Service; Run starts its background work.

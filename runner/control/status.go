@@ -20,7 +20,20 @@ func (s *Service) Status(ctx context.Context, instance, name string) (ConnectorW
 	if err != nil {
 		return ConnectorWithStatus{}, fromSupervisor(err)
 	}
-	return ConnectorWithStatus{Connector: c, Status: st}, nil
+	return ConnectorWithStatus{Connector: c, Status: s.withTasks(c, st)}, nil
+}
+
+// withTasks shows the tasks of a suspended connector, which hold no thread while it is
+// suspended, as Kafka Connect shows them: present and paused. One that was suspended
+// when it had none has none.
+func (s *Service) withTasks(c Connector, st runner.ConnectorStatus) runner.ConnectorStatus {
+	if _, bare := s.taskless.Load(c.ID); bare || c.Desired != runner.DesiredPaused || !c.Deployed || len(st.Tasks) > 0 {
+		return st
+	}
+	for i := range int(c.Effective().Int(connector.KeyTasksMax)) {
+		st.Tasks = append(st.Tasks, runner.TaskStatus{ConnectorID: c.ID, Task: i, Node: st.Worker, Status: st.Status})
+	}
+	return st
 }
 
 // DeploySteps is what deploying has done so far, in sentences.
