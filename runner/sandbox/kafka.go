@@ -28,6 +28,8 @@ const (
 	ordersRetentionBytes = "4194304" // a partition
 	ordersSegmentBytes   = "524288"
 	retentionInterval    = time.Minute
+	compactionInterval   = time.Hour
+	never                = "300000000000" // milliseconds
 )
 
 const (
@@ -61,8 +63,9 @@ type KafkaOptions struct {
 //   - A transaction that was open at a kill is aborted at the next start, not at its timeout.
 //   - Data and offsets of one transaction are written one after the other: a kill in between, a window of microseconds,
 //     can leave the data committed without the offsets.
-//   - retention.ms and retention.bytes are applied to whole batches once a minute by this package; segments matter to
-//     neither. Compaction runs once an hour and may touch the newest records too.
+//   - retention.ms and retention.bytes are applied to whole batches once a minute by this package; segments do not matter.
+//     Compaction, once an hour and at start, reaches up to the last batch, and moves the start of the log to the first
+//     record that it keeps: fetching below that is OFFSET_OUT_OF_RANGE.
 //   - Unknown topic configurations are accepted and given back. message.timestamp.after.max.ms is one of them: it is not
 //     enforced. max.message.bytes is.
 //   - The position of a group that does not exist is GROUP_ID_NOT_FOUND, also while an open transaction has offsets for it;
@@ -127,7 +130,10 @@ func (k *Kafka) start(ctx context.Context) (err error) {
 	if k.lock, err = lockDir(k.options.Dir); err != nil {
 		return err
 	}
-	dir := filepath.Join(k.options.Dir, "log")
+	dir := k.logDir()
+	if err := restoreCompacted(dir, k.backupDir()); err != nil {
+		return fmt.Errorf("restoring what a compaction left: %w", err)
+	}
 	if err := restoreWatermarks(dir); err != nil {
 		return fmt.Errorf("restoring high-water marks: %w", err)
 	}
@@ -149,9 +155,10 @@ func (k *Kafka) start(ctx context.Context) (err error) {
 	if err := k.createTopics(); err != nil {
 		return err
 	}
+	k.compact(ctx)
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	k.stop = stop
-	k.tasks.Go(func() { k.applyRetention(background) })
+	k.tasks.Go(func() { k.maintain(background) })
 	if k.options.SampleProducer {
 		producer, err := newSampleProducer(k.addr, k.log)
 		if err != nil {
@@ -176,7 +183,8 @@ func (k *Kafka) startCluster(ctx context.Context, dir string) error {
 		kfake.ClusterID(base64.RawURLEncoding.EncodeToString(id[:])), // of the first start: what the folder says wins
 		kfake.WithLogger(kfakeLogger{k.log}),
 		// Only topics that say so lose records: a topic without any record loses its high-water mark as well.
-		kfake.BrokerConfigs(map[string]string{"log.retention.ms": "-1", "log.retention.bytes": "-1"}),
+		// Its own compaction is not safe against a kill: compact does it.
+		kfake.BrokerConfigs(map[string]string{"log.retention.ms": "-1", "log.retention.bytes": "-1", "log.cleaner.backoff.ms": never}),
 	)
 	if err != nil {
 		_ = listener.Close()
@@ -215,19 +223,25 @@ func (k *Kafka) createTopics() error {
 	return nil
 }
 
-// applyRetention lets the broker drop what topics' retention says: by itself it looks once an hour only.
-func (k *Kafka) applyRetention(ctx context.Context) {
-	ticker := time.NewTicker(retentionInterval)
-	defer ticker.Stop()
+// maintain drops what topics' retention says, and compacts.
+func (k *Kafka) maintain(ctx context.Context) {
+	retention, compaction := time.NewTicker(retentionInterval), time.NewTicker(compactionInterval)
+	defer retention.Stop()
+	defer compaction.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-ticker.C:
+		case <-retention.C:
 			k.cluster.ApplyRetention()
+		case <-compaction.C:
+			k.compact(ctx)
 		}
 	}
 }
+
+func (k *Kafka) logDir() string    { return filepath.Join(k.options.Dir, "log") }
+func (k *Kafka) backupDir() string { return filepath.Join(k.options.Dir, "compacting") }
 
 // Addr is where clients find the broker, "host:port".
 func (k *Kafka) Addr() string { return k.addr }

@@ -116,9 +116,11 @@ func openTransactions(dir string) ([]openTransaction, error) {
 // Layout of a record batch, version 2 (Kafka's documentation, "Record Batch").
 const (
 	batchHeader        = 61
+	batchBaseOffset    = 0  // int64
 	batchLength        = 8  // int32, of what follows it
 	batchMagic         = 16 // int8
 	batchAttributes    = 21 // int16
+	batchLastDelta     = 23 // int32
 	batchProducerID    = 43 // int64
 	batchProducerEpoch = 51 // int16
 	attrTransactional  = 0x10
@@ -127,6 +129,20 @@ const (
 
 // scanSegment follows the transactions of a segment: a transactional batch opens its producer's, a control batch ends it.
 func scanSegment(path string, epochs map[int64]int16) error {
+	return eachBatch(path, func(head []byte) {
+		attributes := binary.BigEndian.Uint16(head[batchAttributes:])
+		id := int64(binary.BigEndian.Uint64(head[batchProducerID:]))
+		switch {
+		case attributes&attrControl != 0:
+			delete(epochs, id)
+		case attributes&attrTransactional != 0:
+			epochs[id] = int16(binary.BigEndian.Uint16(head[batchProducerEpoch:]))
+		}
+	})
+}
+
+// eachBatch calls visit with the header of each whole batch of a segment file, which visit must not keep.
+func eachBatch(path string, visit func(head []byte)) error {
 	file, err := os.Open(path)
 	if err != nil {
 		return err
@@ -148,14 +164,7 @@ func scanSegment(path string, epochs map[int64]int16) error {
 		if n, err := reader.Discard(length - batchHeader); err != nil || n < length-batchHeader {
 			return nil
 		}
-		attributes := binary.BigEndian.Uint16(head[batchAttributes:])
-		id := int64(binary.BigEndian.Uint64(head[batchProducerID:]))
-		switch {
-		case attributes&attrControl != 0:
-			delete(epochs, id)
-		case attributes&attrTransactional != 0:
-			epochs[id] = int16(binary.BigEndian.Uint16(head[batchProducerEpoch:]))
-		}
+		visit(head[:])
 	}
 }
 
@@ -230,6 +239,8 @@ func eachPartition(dir string, visit func(topic string, partition int32, path st
 type segmentFile struct{ base, size int64 }
 
 func (s segmentFile) name() string { return strconv.FormatInt(s.base, 10) + ".dat" }
+
+func (s segmentFile) indexName() string { return strconv.FormatInt(s.base, 10) + ".idx" }
 
 func segmentsOf(path string) ([]segmentFile, error) {
 	files, err := os.ReadDir(path)

@@ -179,3 +179,24 @@ func FuzzAuthorization(f *testing.F) {
 		}
 	})
 }
+
+// FuzzTarget: whatever a request line and a Host say, bucket and object are valid names or the request is refused.
+func FuzzTarget(f *testing.F) {
+	f.Add("/sandbox-bucket/a%2Fb?uploads", "127.0.0.1")
+	f.Add("/%2e%2e/%2e%2e", "sandbox-bucket.localhost:80")
+	f.Add("http://h/sandbox-bucket//x;y=z", "..localhost")
+	f.Add("*", "[::1]")
+	o := &OSS{}
+	f.Fuzz(func(t *testing.T, target, host string) {
+		u, err := url.ParseRequestURI(target)
+		if err != nil {
+			return
+		}
+		for _, method := range []string{"GET", "PUT", "POST", "DELETE", "HEAD", "X"} {
+			got, oerr := o.parseTarget(&http.Request{Method: method, URL: u, Host: host, Header: http.Header{}})
+			if oerr == nil && (got.bucket != "" && !validBucketName(got.bucket) || got.key != "" && !validKey(got.key) || got.operation == "Unknown") {
+				t.Errorf("%s %q at %q is %+v", method, target, host, got)
+			}
+		}
+	})
+}
