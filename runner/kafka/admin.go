@@ -162,7 +162,10 @@ func (a *Admin) CreateTopic(ctx context.Context, s TopicSpec) (created bool, err
 		return false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("creating topic %s: %w", s.Name, classify(err))
+		if !errors.Is(err, sarama.ErrInvalidTopic) { // a name that is not allowed is no missing topic
+			err = classify(err)
+		}
+		return false, fmt.Errorf("creating topic %s: %w", s.Name, err)
 	}
 	a.settle(ctx, func() bool {
 		t, err := a.Topic(ctx, s.Name)

@@ -123,6 +123,10 @@ func Remedy(err error) string {
 		return "The user name or the password is wrong, or the user was made for another SASL mechanism. Correct them and test again."
 	case errors.Is(err, ErrDenied):
 		return "The user is not allowed to do this. Grant it by an access control list: Read and Write on the topics, Read on the groups, and Write on the transactional IDs that start with connect-."
+	case errors.Is(err, sarama.ErrInvalidTopic):
+		return "The name of the topic is not allowed. Use at most 249 letters, digits, dots, underscores and hyphens."
+	case errors.Is(err, sarama.ErrInvalidReplicationFactor):
+		return "The cluster has fewer brokers than the topic is to have replicas. Lower the number of replicas."
 	case errors.Is(err, ErrNoTopic):
 		return "The topic does not exist. Create it or correct its name."
 	case errors.Is(err, ErrFenced):

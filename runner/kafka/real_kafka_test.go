@@ -356,3 +356,140 @@ func TestRealCompacted(t *testing.T) {
 		time.Sleep(2 * time.Second)
 	}
 }
+
+// SLUICE_TEST_KAFKA_SASL lists users of SASL_PLAINTEXT listeners as
+// mechanism,user,password,host:port with blanks between them.
+func TestRealSignIn(t *testing.T) {
+	t.Parallel()
+	users := strings.Fields(os.Getenv("SLUICE_TEST_KAFKA_SASL"))
+	if len(users) == 0 {
+		t.Skip("SLUICE_TEST_KAFKA_SASL is not set")
+	}
+	ctx := within(t, time.Minute)
+	for _, u := range users {
+		f := strings.Split(u, ",")
+		c := kafka.Cluster{Bootstrap: f[3:], Protocol: "SASL_PLAINTEXT", Mechanism: f[0], Username: f[1], Password: f[2]}
+		for _, s := range steps(ctx, c) {
+			if s.Status != kafka.StepOK {
+				t.Errorf("%s: %+v", f[0], s)
+			}
+		}
+		b := open(t, ctx, c)
+		b.fill(t, ctx, b.topic(t, ctx, 1, nil), 0, 0, 10)
+		c.Password = "wrong"
+		_, err := kafka.OpenAdmin(ctx, c)
+		wantErr(t, err, kafka.ErrAuth)
+		c.Version = "4.3"
+		_, err = kafka.OpenOffsets(ctx, c)
+		wantErr(t, err, kafka.ErrAuth)
+		got := steps(ctx, c)
+		if s := got[2]; s.Name != kafka.StepAuth || s.Status != kafka.StepFailed || !strings.Contains(s.Remedy, "password") {
+			t.Errorf("%s: %+v", f[0], got)
+		}
+		c.Mechanism = "PLAIN"
+		if f[0] == "PLAIN" {
+			c.Protocol = "SSL"
+		}
+		got = steps(ctx, c)
+		t.Logf("%s: %+v", f[0], got)
+	}
+}
+
+// BenchmarkConsume compares Claim.Next with a bare loop over sarama's channel, on
+// 1,000,000 records of 200 bytes in 6 partitions. Run it with -benchtime=1x -count=6.
+func BenchmarkConsume(b *testing.B) {
+	c := real(b)
+	ctx := context.Background()
+	const total, parts = 1_000_000, 6
+	info, err := kafka.Probe(ctx, c)
+	if err != nil {
+		b.Fatal(err)
+	}
+	c.Version = info.Version
+	admin, err := kafka.OpenAdmin(ctx, c)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer admin.Close()
+	topic := "bench-consume-200"
+	created, err := admin.CreateTopic(ctx, kafka.TopicSpec{Name: topic, Partitions: parts})
+	if err != nil {
+		b.Fatal(err)
+	}
+	if created {
+		p, err := kafka.OpenProducer(ctx, c)
+		if err != nil {
+			b.Fatal(err)
+		}
+		outs := make([]kafka.Out, 0, total/100)
+		value := make([]byte, 200)
+		for range 100 {
+			outs = outs[:0]
+			for i := range cap(outs) {
+				outs = append(outs, kafka.Out{Topic: topic, Partition: int32(i % parts), Value: value})
+			}
+			if err := p.SendAll(ctx, outs); err != nil {
+				b.Fatal(err)
+			}
+		}
+		p.Close()
+	}
+	for _, bare := range []bool{true, false} {
+		name := "next"
+		if bare {
+			name = "bare"
+		}
+		b.Run(name, func(b *testing.B) {
+			for range b.N {
+				kafka.ConsumeAll(b, c, topic, total, bare)
+			}
+			b.ReportMetric(float64(total)*float64(b.N)/b.Elapsed().Seconds(), "records/s")
+		})
+	}
+}
+
+// BenchmarkRequests measures fenced commits and back-to-back transactions.
+func BenchmarkRequests(b *testing.B) {
+	c := real(b)
+	ctx := context.Background()
+	admin, err := kafka.OpenAdmin(ctx, c)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer admin.Close()
+	topic := "bench-requests"
+	if _, err := admin.CreateTopic(ctx, kafka.TopicSpec{Name: topic, Partitions: 6}); err != nil {
+		b.Fatal(err)
+	}
+	m := kafka.Member{Group: topic}
+	b.Run("commit", func(b *testing.B) {
+		o, err := kafka.OpenOffsets(ctx, c)
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer o.Close()
+		for i := range b.N {
+			if err := o.Commit(ctx, m, committed{{Topic: topic}: {Offset: int64(i), Metadata: strings.Repeat("x", 300)}}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	for _, parts := range []int32{1, 6} {
+		b.Run(fmt.Sprint("txn-", parts), func(b *testing.B) {
+			x, err := kafka.OpenTxn(ctx, c, topic, 10*time.Second)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer x.Close()
+			var outs []kafka.Out
+			for p := range parts {
+				outs = append(outs, kafka.Out{Topic: topic, Partition: p, Value: make([]byte, 200)})
+			}
+			for i := range b.N {
+				if err := x.Write(ctx, outs, m, committed{{Topic: topic}: {Offset: int64(i)}}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

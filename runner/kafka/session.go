@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -90,7 +91,7 @@ func (b *bridge) ConsumeClaim(raw sarama.ConsumerGroupSession, c sarama.Consumer
 	s := b.sess
 	b.mu.Unlock()
 	err := b.handler.Consume(s, &claim{
-		tp: TP{c.Topic(), c.Partition()}, raw: c, ch: c.Messages(), session: raw.Context(),
+		tp: TP{c.Topic(), c.Partition()}, raw: c, ch: c.Messages(), session: raw.Context(), own: s.ctx,
 	})
 	if err != nil && raw.Context().Err() == nil {
 		b.failed(fmt.Errorf("%s/%d: %w", c.Topic(), c.Partition(), err))
@@ -141,7 +142,8 @@ type claim struct {
 	tp      TP
 	raw     sarama.ConsumerGroupClaim
 	ch      <-chan *sarama.ConsumerMessage
-	session context.Context
+	session context.Context // sarama's
+	own     context.Context // what Session.Context returns
 }
 
 func (c *claim) TP() TP               { return c.tp }
@@ -152,10 +154,19 @@ func (c *claim) HighWaterMark() int64 { return c.raw.HighWaterMarkOffset() }
 // Next implements Claim. What is buffered is received without a select: one for each
 // record costs a quarter of the whole loop.
 func (c *claim) Next(ctx context.Context, r *record.Record, wake <-chan struct{}, deadline <-chan time.Time) error {
+	if len(c.ch) == 0 {
+		// Who reads faster than sarama feeds would come to the select below, with its
+		// locks, for every record. One turn for the feeder fills the channel again.
+		runtime.Gosched()
+	}
 	if len(c.ch) > 0 {
 		// Only this goroutine receives, so this cannot block.
 		c.fill(r, <-c.ch)
 		return nil
+	}
+	done := ctx.Done()
+	if ctx == c.own {
+		done = nil // it ends with the session
 	}
 	select {
 	case m, ok := <-c.ch:
@@ -166,7 +177,7 @@ func (c *claim) Next(ctx context.Context, r *record.Record, wake <-chan struct{}
 		return nil
 	case <-c.session.Done():
 		return endOf(c.session)
-	case <-ctx.Done():
+	case <-done:
 		return context.Cause(ctx)
 	case <-wake:
 		return ErrIdle
