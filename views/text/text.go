@@ -4,33 +4,42 @@ package text
 
 import (
 	"context"
-	_ "embed"
+	"embed"
+	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"sync"
 
 	"gopkg.in/yaml.v3"
 )
 
-//go:embed en.yaml
-var english []byte
+//go:embed en*.yaml
+var files embed.FS
 
 // Default is the language of a context that names none.
 const Default = "en"
 
 // languages is read-only: it is parsed once from embedded bytes.
 var languages = sync.OnceValue(func() map[string]map[string]string {
-	return map[string]map[string]string{"en": parse(english)}
+	return map[string]map[string]string{"en": parse("en")}
 })
 
-// parse reads a catalogue: nested maps, whose keys are joined by dots.
-func parse(body []byte) map[string]string {
-	var tree map[string]any
-	if err := yaml.Unmarshal(body, &tree); err != nil {
+// parse reads the catalogue of a language, which may be several files: en.yaml is what templates say, en_console.yaml
+// and others what handlers say. Each is nested maps, whose keys are joined by dots.
+func parse(language string) map[string]string {
+	out := map[string]string{}
+	names, err := fs.Glob(files, language+"*.yaml")
+	for _, name := range names {
+		var tree map[string]any
+		body, readErr := files.ReadFile(name)
+		if err = errors.Join(err, readErr, yaml.Unmarshal(body, &tree)); err == nil {
+			flatten("", tree, out)
+		}
+	}
+	if err != nil {
 		panic("text: reading embedded catalogue: " + err.Error()) // the tests read the same bytes
 	}
-	out := map[string]string{}
-	flatten("", tree, out)
 	return out
 }
 
