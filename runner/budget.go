@@ -14,6 +14,7 @@ type Budget struct {
 	limit int64
 	used  atomic.Int64 // everything
 	open  atomic.Int64 // of it: open chunks
+	fixed atomic.Int64 // of it: reserved
 
 	mu     sync.Mutex
 	shares map[*budgetShare]struct{}
@@ -35,7 +36,11 @@ func (b *Budget) Limit() int64 { return b.limit }
 // reserve counts n bytes that stay held until release is called, once.
 func (b *Budget) reserve(n int64) (release func()) {
 	b.used.Add(n)
-	return sync.OnceFunc(func() { b.release(n) })
+	b.fixed.Add(n)
+	return sync.OnceFunc(func() {
+		b.fixed.Add(-n)
+		b.release(n)
+	})
 }
 
 func (b *Budget) release(n int64) {
@@ -82,7 +87,7 @@ func (s *budgetShare) leave() {
 // no room for those that are being delivered.
 func (s *budgetShare) set(held int64) (over bool) {
 	delta := held - s.open.Swap(held)
-	return s.b.used.Add(delta) > s.b.limit || s.b.open.Add(delta) > s.b.limit/2
+	return s.b.used.Add(delta) > s.b.limit || s.b.open.Add(delta) > s.b.free()/2
 }
 
 // drop gives the open chunk's bytes back: it was discarded.
@@ -102,13 +107,16 @@ func (s *budgetShare) close() (release func()) {
 	return sync.OnceFunc(func() { s.b.release(held) })
 }
 
+// free is what chunks may take.
+func (b *Budget) free() int64 { return max(b.limit-b.fixed.Load(), 0) }
+
 // least is what a partition may hold although the node is over its budget, so that a
 // destination that is away never starves another connector: 1/8 of the budget is
 // divided among all partitions.
 func (b *Budget) least() int64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return max(b.limit/(8*int64(max(len(b.shares), 1))), 4<<10)
+	return max(b.free()/(8*int64(max(len(b.shares), 1))), 4<<10)
 }
 
 // press names the largest open chunk to be closed, as long as open chunks that are not
@@ -128,7 +136,7 @@ func (b *Budget) press() {
 			largest, most = s, n
 		}
 	}
-	if largest == nil || open <= b.limit/2 {
+	if largest == nil || open <= b.free()/2 {
 		return
 	}
 	largest.pressed.Store(true)

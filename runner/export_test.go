@@ -1,5 +1,7 @@
 package runner
 
+import "time"
+
 // What the external tests of the delivery task use.
 
 type (
@@ -18,3 +20,13 @@ var (
 	ErrShutdown = errShutdown
 	ErrRestart  = errRestart
 )
+
+// LookOften makes a task look at its topics every d.
+func LookOften(d time.Duration) func(*TaskOptions) {
+	return func(o *TaskOptions) { o.look = d }
+}
+
+// WithClock gives a task's leases another clock.
+func WithClock(clock func() time.Duration) func(*TaskOptions) {
+	return func(o *TaskOptions) { o.clock = clock }
+}

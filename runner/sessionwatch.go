@@ -22,7 +22,7 @@ var errReopen = errors.New("the task connects anew")
 // and the source topics themselves: deleted, made again, more partitions.
 func (s *taskSession) watch() {
 	ctx := s.kafka.Context()
-	bounds, topics := time.NewTicker(boundsEvery), time.NewTicker(topicsEvery)
+	bounds, topics := time.NewTicker(min(boundsEvery, s.t.o.look)), time.NewTicker(s.t.o.look)
 	defer bounds.Stop()
 	defer topics.Stop()
 	s.watchBounds(ctx)

@@ -39,6 +39,7 @@ type taskOptions struct {
 
 	kafka taskKafka            // nil: the cluster
 	clock func() time.Duration // nil: CLOCK_BOOTTIME
+	look  time.Duration        // between looks at the source topics; 0 = topicsEvery
 }
 
 // Why a task's context ends. Suspend and delete leave the group; shutdown and restart
@@ -122,6 +123,9 @@ func (o taskOptions) withDefaults() taskOptions {
 	}
 	if o.clock == nil {
 		o.clock = newBootClock()
+	}
+	if o.look == 0 {
+		o.look = topicsEvery
 	}
 	if o.Budget == nil {
 		o.Budget = NewBudget(1 << 40)

@@ -103,10 +103,12 @@ func needed[T any](t *testing.T) func(T, error) T {
 	}
 }
 
-func need(t *testing.T) func(*kafka.Admin, error) *kafka.Admin       { return needed[*kafka.Admin](t) }
-func need2(t *testing.T) func(*kafka.Offsets, error) *kafka.Offsets  { return needed[*kafka.Offsets](t) }
-func need3(t *testing.T) func(*kafka.Reader, error) *kafka.Reader    { return needed[*kafka.Reader](t) }
-func need4(t *testing.T) func(*kafka.Producer, error) *kafka.Producer { return needed[*kafka.Producer](t) }
+func need(t *testing.T) func(*kafka.Admin, error) *kafka.Admin      { return needed[*kafka.Admin](t) }
+func need2(t *testing.T) func(*kafka.Offsets, error) *kafka.Offsets { return needed[*kafka.Offsets](t) }
+func need3(t *testing.T) func(*kafka.Reader, error) *kafka.Reader   { return needed[*kafka.Reader](t) }
+func need4(t *testing.T) func(*kafka.Producer, error) *kafka.Producer {
+	return needed[*kafka.Producer](t)
+}
 
 func (b *taskBed) check(err error) {
 	b.t.Helper()

@@ -98,6 +98,7 @@ func (s *taskSession) Setup(ks kafka.Session) error {
 	if err := s.commits.beat(ctx); err != nil {
 		return err
 	}
+	ks.Resume(ks.Claims()) // sarama remembers over sessions what was paused
 	err := s.assign(ctx)
 	if err != nil {
 		var abort *abortError

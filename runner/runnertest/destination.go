@@ -101,6 +101,20 @@ func (d *Destination) Plant(name string, body []byte) {
 	d.objects[name] = object{body: body}
 }
 
+// Remove takes an object away.
+func (d *Destination) Remove(name string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.objects, name)
+}
+
+// Puts is how many acts reached the destination.
+func (d *Destination) Puts() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.puts
+}
+
 // Objects is the content of the destination by name.
 func (d *Destination) Objects() map[string][]byte {
 	d.mu.Lock()

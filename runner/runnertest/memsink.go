@@ -49,6 +49,13 @@ func MemSpec(d *Destination) *connector.Spec {
 	}
 }
 
+// BrokenSpec is MemSpec with a sink that cannot be made.
+func BrokenSpec(err error) *connector.Spec {
+	spec := MemSpec(NewDestination())
+	spec.NewSink = func(context.Context, connector.Config, connector.Deps) (connector.Sink, error) { return nil, err }
+	return spec
+}
+
 // MemSink delivers each chunk as one object of a Destination.
 type MemSink struct {
 	d      *Destination
@@ -67,6 +74,9 @@ type memPayload struct {
 	Name string `json:"name"`
 	Size int    `json:"size"`
 	CRC  uint32 `json:"crc"`
+	// Refused: so many records the destination refused or will refuse. What became of
+	// them is not seen at the destination, so the range is published again.
+	Refused int `json:"refused,omitempty"`
 }
 
 // Begin implements connector.Sink.
@@ -86,6 +96,8 @@ func (s *MemSink) Resolve(_ context.Context, in connector.Intent) (connector.Out
 		return connector.Outcome{}, err
 	case !found:
 		return connector.Outcome{Kind: connector.Redo, Detail: p.Name + " is not there"}, nil
+	case len(body) == p.Size && p.Refused > 0:
+		return connector.Outcome{Kind: connector.Redo, Detail: p.Name + " is there, its refusals are not known"}, nil
 	case len(body) == p.Size && crc32.ChecksumIEEE(body) == p.CRC:
 		return connector.Outcome{Kind: connector.Done, Detail: p.Name + " is there"}, nil
 	}
@@ -134,7 +146,7 @@ func (c *memChunk) Held() int64 { return int64(len(c.body)) }
 // Prepare implements connector.Chunk.
 func (c *memChunk) Prepare(context.Context) ([]byte, error) {
 	c.name = fmt.Sprintf("%s%s-%d-%020d", c.sink.prefix, c.at.Topic, c.at.Partition, c.at.First)
-	return json.Marshal(memPayload{Name: c.name, Size: len(c.body), CRC: crc32.ChecksumIEEE(c.body)})
+	return json.Marshal(memPayload{Name: c.name, Size: len(c.body), CRC: crc32.ChecksumIEEE(c.body), Refused: len(c.refused)})
 }
 
 // Publish implements connector.Chunk.

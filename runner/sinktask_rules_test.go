@@ -1,0 +1,594 @@
+package runner_test
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/IBM/sarama"
+
+	"github.com/sluice-io/sluice/runner"
+	"github.com/sluice-io/sluice/runner/connector"
+	"github.com/sluice-io/sluice/runner/kafka"
+	"github.com/sluice-io/sluice/runner/runnertest"
+)
+
+// No client makes a deleted topic again, and the task says that it is gone.
+func TestRule01DeletedTopicStaysDeleted(t *testing.T) {
+	t.Parallel()
+	b := newTaskBed(t, 1)
+	r := b.start(runner.LookOften(100 * time.Millisecond))
+	b.put(0, numbered("a", 0, 10)...)
+	b.allDelivered()
+	b.check(b.admin.DeleteTopics(b.ctx, b.topic))
+	b.until("the task is failed", func() bool { return r.task.Status().State == connector.StateFailed })
+	st := r.task.Status()
+	if !strings.Contains(st.Cause, "is gone") || st.Remedy == "" {
+		t.Errorf("status %+v", st.Status)
+	}
+	if _, err := b.admin.Topic(b.ctx, b.topic); !errors.Is(err, kafka.ErrNoTopic) {
+		t.Errorf("the topic is there again: %v", err)
+	}
+}
+
+// A partition that stops does not stop the others, and a claim that begins elsewhere
+// than at our position is a gap, never a silent reset.
+func TestRule02PartitionParksAlone(t *testing.T) {
+	t.Parallel()
+	b := newTaskBed(t, 2)
+	b.given[connector.KeyTolerance] = connector.ToleranceFail
+	b.put(0, "a0", "a1", runnertest.Poison, "never")
+	b.wrote = b.wrote[:2]
+	b.put(1, numbered("b", 0, 25)...)
+	r := b.start()
+	st := r.untilState(0, connector.StateFailed)
+	if st.Position != 2 || !strings.Contains(st.Cause, "Offset 2") {
+		t.Errorf("stopped at %+v", st)
+	}
+	b.allDelivered()
+	b.put(1, numbered("c", 0, 25)...)
+	b.allDelivered()
+	if got := r.task.Status().State; got != connector.StateDegraded {
+		t.Errorf("task is %s", got)
+	}
+	r.task.Retry()
+	b.until("tried again", func() bool { return strings.Count(strings.Join(b.logLines(), "\n"), "The partition is stopped") == 2 })
+}
+
+func TestRule02PositionBeyondTheLogIsAGap(t *testing.T) {
+	t.Parallel()
+	b := newTaskBed(t, 1)
+	b.put(0, numbered("a", 0, 5)...)
+	b.commit(0, 50, nil)
+	r := b.start()
+	st := r.untilState(0, connector.StateGap)
+	if b.dest.Count() != 0 || len(st.Choices) != 4 || !strings.Contains(st.Lost, "truncated") {
+		t.Errorf("%+v", st)
+	}
+}
+
+// lossyDial loses the answer to the nth OffsetCommit (API key 8) that is dialled through it.
+func lossyDial(nth int64) (func(ctx context.Context, network, address string) (net.Conn, error), *atomic.Int64) {
+	var seen atomic.Int64
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		c, err := (&net.Dialer{}).DialContext(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return &lossyConn{Conn: c, seen: &seen, nth: nth}, nil
+	}, &seen
+}
+
+type lossyConn struct {
+	net.Conn
+	seen *atomic.Int64
+	nth  int64
+	lose atomic.Bool
+}
+
+func (c *lossyConn) Write(p []byte) (int, error) {
+	if len(p) > 6 && binary.BigEndian.Uint16(p[4:]) == 8 && c.seen.Add(1) == c.nth {
+		c.lose.Store(true)
+	}
+	return c.Conn.Write(p)
+}
+
+func (c *lossyConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if c.lose.Load() {
+		c.Conn.Close()
+		return 0, errors.New("connection lost by the test")
+	}
+	return n, err
+}
+
+// A commit without an answer is not sent again: the task joins anew, as a new member.
+func TestRule03UnansweredCommit(t *testing.T) {
+	t.Parallel()
+	for nth := int64(1); nth <= 4; nth++ {
+		t.Run(fmt.Sprint(nth), func(t *testing.T) {
+			t.Parallel()
+			b := newTaskBed(t, 1)
+			dial, seen := lossyDial(nth)
+			var joins atomic.Int64
+			b.put(0, numbered("a", 0, 45)...)
+			b.start(func(o *runner.TaskOptions) {
+				o.Cluster.Dial = dial
+				o.Faults = func(step, _ string, _ int32) error {
+					if step == "join" {
+						joins.Add(1)
+					}
+					return nil
+				}
+			})
+			b.allDelivered()
+			b.put(0, numbered("b", 0, 5)...)
+			b.allDelivered()
+			if joins.Load() < 2 || seen.Load() < nth {
+				t.Errorf("%d joins after %d commits", joins.Load(), seen.Load())
+			}
+		})
+	}
+}
+
+// A partition that is added starts at its beginning; a position that is missing or
+// went back where there once was one is a gap.
+func TestRule04AddedPartitionStartsAtItsBeginning(t *testing.T) {
+	t.Parallel()
+	b := newTaskBed(t, 1)
+	b.delivered = true
+	r := b.start(runner.LookOften(200 * time.Millisecond))
+	b.put(0, numbered("a", 0, 5)...)
+	b.allDelivered()
+	b.check(b.admin.AddPartitions(b.ctx, b.topic, 2))
+	b.until("the partition can be written", func() bool {
+		return b.prod.SendAll(b.ctx, []kafka.Out{{Topic: b.topic, Partition: 1, Value: []byte("first")}}) == nil
+	})
+	b.wrote = append(b.wrote, "first")
+	b.allDelivered()
+	if st := r.partition(1); st.State != connector.StateRunning {
+		t.Errorf("%+v", st)
+	}
+}
+
+func TestRule04MissingPositionIsAGap(t *testing.T) {
+	t.Parallel()
+	b := newTaskBed(t, 1)
+	b.put(0, numbered("a", 0, 20)...)
+	r := b.start()
+	b.allDelivered()
+	b.until("committed", func() bool { return b.position(0).Offset == 20 })
+	r.stop(runner.ErrSuspend)
+	b.until("removed", func() bool {
+		return b.offsets.Delete(b.ctx, "connect-"+b.name, []kafka.TP{b.tp(0)}) == nil && b.position(0).Offset < 0
+	})
+	r = b.start()
+	st := r.untilState(0, connector.StateGap)
+	if !strings.Contains(st.Lost, "missing; it was last seen at 20") {
+		t.Errorf("lost %q", st.Lost)
+	}
+	b.check(r.task.Choose(b.ctx, b.tp(0), "position", 20))
+	b.put(0, numbered("b", 0, 5)...)
+	b.allDelivered()
+}
+
+func TestRule04PositionThatWentBackIsAGap(t *testing.T) {
+	t.Parallel()
+	b := newTaskBed(t, 1)
+	b.put(0, numbered("a", 0, 20)...)
+	r := b.start()
+	b.allDelivered()
+	b.until("committed", func() bool { return b.position(0).Offset == 20 })
+	r.stop(runner.ErrSuspend)
+	b.commit(0, 7, nil)
+	r = b.start()
+	st := r.untilState(0, connector.StateGap)
+	if !strings.Contains(st.Lost, "went back from 20 to 7") {
+		t.Errorf("lost %q", st.Lost)
+	}
+	if err := r.task.Choose(b.ctx, b.tp(0), "position", 21); err == nil {
+		t.Error("an offset beyond the end was taken")
+	}
+	var fe connector.FieldError
+	if err := r.task.Choose(b.ctx, b.tp(0), "redo", 0); !errors.As(err, &fe) || fe.Field != "choice" {
+		t.Errorf("a choice that is not offered: %v", err)
+	}
+	b.check(r.task.Choose(b.ctx, b.tp(0), "stay", 0))
+	b.check(r.task.Choose(b.ctx, b.tp(0), "end", 0))
+	b.put(0, numbered("b", 0, 5)...)
+	b.allDelivered()
+	// An operator's own change has another epoch and is no gap.
+	b.until("committed", func() bool { return b.position(0).Offset == 25 })
+	r.stop(runner.ErrSuspend)
+	b.epoch = "e2"
+	b.commit(0, 20, nil)
+	r = b.start()
+	b.until("gone on", func() bool { return r.partition(0).Position == 25 })
+}
+
+// Position and log must belong together: topic UUID, last record, our own metadata.
+func TestRule05TopicMadeAgainIsAGap(t *testing.T) {
+	t.Parallel()
+	b := newTaskBed(t, 1)
+	b.put(0, numbered("a", 0, 20)...)
+	r := b.start()
+	b.allDelivered()
+	b.until("committed", func() bool { return b.position(0).Offset == 20 })
+	r.stop(runner.ErrSuspend)
+	b.check(b.admin.DeleteTopics(b.ctx, b.topic))
+	b.until("made again", func() bool {
+		_, err := b.admin.CreateTopic(b.ctx, kafka.TopicSpec{Name: b.topic, Partitions: 1})
+		return err == nil
+	})
+	if b.position(0).Offset < 0 { // this broker removes a deleted topic's positions
+		b.useMirror = true
+	}
+	prod, err := kafka.OpenProducer(b.ctx, b.cluster) // the other one counts on in the old topic
+	b.check(err)
+	_ = b.prod.Close()
+	b.prod = prod
+	b.put(0, numbered("n", 0, 30)...)
+	r = b.start()
+	st := r.untilState(0, connector.StateGap)
+	if !strings.Contains(st.Lost, "made again") && !strings.Contains(st.Lost, "missing") {
+		t.Errorf("lost %q", st.Lost)
+	}
+	b.wrote = b.wrote[:20]
+	b.check(r.task.Choose(b.ctx, b.tp(0), "end", 0))
+	b.put(0, numbered("m", 0, 30)...)
+	b.allDelivered()
+}
+
+func TestRule05TopicMadeAgainWhileRunning(t *testing.T) {
+	t.Parallel()
+	b := newTaskBed(t, 1)
+	r := b.start(runner.LookOften(100 * time.Millisecond))
+	b.put(0, numbered("a", 0, 20)...)
+	b.allDelivered()
+	b.check(b.admin.DeleteTopics(b.ctx, b.topic))
+	b.until("made again", func() bool {
+		_, err := b.admin.CreateTopic(b.ctx, kafka.TopicSpec{Name: b.topic, Partitions: 1})
+		return err == nil
+	})
+	r.untilState(0, connector.StateGap)
+}
+
+func TestRule05AnotherLastRecordIsAGap(t *testing.T) {
+	t.Parallel()
+	b := newTaskBed(t, 1)
+	b.put(0, numbered("a", 0, 10)...)
+	top, err := b.admin.Topic(b.ctx, b.topic)
+	b.check(err)
+	text := fmt.Sprintf(`{"sluice":1,"topic":%q,"epoch":"e1","config":"x","encoder":1,"last":{"offset":4,"time":1,"crc":7}}`, top.ID)
+	b.check(b.offsets.Commit(b.ctx, kafka.Member{Group: "connect-" + b.name}, map[kafka.TP]kafka.Committed{b.tp(0): {Offset: 5, Metadata: text}}))
+	st := b.start().untilState(0, connector.StateGap)
+	if !strings.Contains(st.Lost, "another record") || b.dest.Count() != 0 {
+		t.Errorf("lost %q", st.Lost)
+	}
+}
+
+func TestRule05ForeignMetadataIsAGap(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"", "hello", `{"a":1}`, `{"sluice":99}`, `{"sluice":1,"intent":{"first":5,"next":2}}`} {
+		t.Run(text, func(t *testing.T) {
+			t.Parallel()
+			b := newTaskBed(t, 1)
+			b.put(0, numbered("a", 0, 10)...)
+			b.check(b.offsets.Commit(b.ctx, kafka.Member{Group: "connect-" + b.name}, map[kafka.TP]kafka.Committed{b.tp(0): {Offset: 5, Metadata: text}}))
+			st := b.start().untilState(0, connector.StateGap)
+			if !strings.Contains(st.Lost, "something else than Sluice") || b.dest.Count() != 0 {
+				t.Errorf("lost %q", st.Lost)
+			}
+		})
+	}
+}
+
+// The position moves over control batches, so that an idle partition shows no lag.
+func TestRule06CaughtUpOverControlBatches(t *testing.T) {
+	t.Parallel()
+	b := newTaskBed(t, 1)
+	txn, err := kafka.OpenTxn(b.ctx, b.cluster, "w-"+b.name, 10*time.Second)
+	b.check(err)
+	defer txn.Close()
+	b.check(txn.Write(b.ctx, []kafka.Out{{Topic: b.topic, Value: []byte("t1")}, {Topic: b.topic, Value: []byte("t2")}}, kafka.Member{}, nil))
+	b.wrote = append(b.wrote, "t1", "t2")
+	r := b.start(runner.LookOften(100 * time.Millisecond))
+	b.allDelivered()
+	b.until("no lag", func() bool { st := r.partition(0); return st.Position == 3 && st.Lag == 0 && st.End == 3 })
+	r.stop(runner.ErrSuspend)
+	r = b.start()
+	b.until("goes on", func() bool { return r.partition(0).Position == 3 })
+	b.put(0, "after")
+	b.allDelivered()
+}
+
+// Nothing becomes visible before its range stands in an intent.
+func TestRule07IntentBeforeEveryVisibleByte(t *testing.T) {
+	t.Parallel()
+	b := newTaskBed(t, 2)
+	var checked, bad atomic.Int64
+	b.dest.Before(func(name string) error {
+		for p := range int32(2) {
+			at, err := b.offsets.Fetch(context.Background(), "connect-"+b.name, []kafka.TP{b.tp(p)})
+			if err != nil {
+				return err
+			}
+			_, in, err := runner.DecodeMetadata(at[b.tp(p)].Metadata)
+			if err == nil && in != nil && strings.Contains(string(in.Payload), name) && in.First == at[b.tp(p)].Offset {
+				checked.Add(1)
+				return nil
+			}
+		}
+		bad.Add(1)
+		return nil
+	})
+	b.start()
+	for i := range 5 {
+		b.put(0, numbered(fmt.Sprint("a", i, "-"), 0, 25)...)
+		b.put(1, numbered(fmt.Sprint("b", i, "-"), 0, 13)...)
+	}
+	b.allDelivered()
+	if bad.Load() > 0 || checked.Load() < 10 {
+		t.Errorf("%d acts without an intent, %d with", bad.Load(), checked.Load())
+	}
+}
+
+// A redo whose range the log does not give any more writes nothing and asks.
+func TestRule08RedoOfAChangedLogAsks(t *testing.T) {
+	t.Parallel()
+	b := newTaskBed(t, 1)
+	b.put(0, numbered("a", 0, 10)...)
+	b.wrote = nil
+	if err := b.start(withKiller(runnertest.KillAt("intent.done", 1))).wait(); !isKilled(err) {
+		t.Fatal(err)
+	}
+	b.deleteRecords(0, 4)
+	r := b.start()
+	st := r.untilState(0, connector.StateGap)
+	if b.dest.Count() != 0 || !strings.Contains(st.Lost, "offsets 0 to 3") || len(st.Choices) != 3 {
+		t.Errorf("%d visible; %+v", b.dest.Count(), st)
+	}
+	b.check(r.task.Choose(b.ctx, b.tp(0), "redo", 0))
+	st = r.untilState(0, connector.StateGap)
+	b.until("the gap itself", func() bool { return strings.Contains(r.partition(0).Lost, "were removed by retention before they") })
+	b.check(r.task.Choose(b.ctx, b.tp(0), "beginning", 0))
+	b.until("the rest", func() bool { return b.dest.Count() == 6 })
+}
+
+func TestRule08UnknownIntentAsks(t *testing.T) {
+	t.Parallel()
+	for _, choice := range []string{"done", "redo"} {
+		t.Run(choice, func(t *testing.T) {
+			t.Parallel()
+			b := newTaskBed(t, 1)
+			b.put(0, numbered("a", 0, 10)...)
+			if err := b.start(withKiller(runnertest.KillAt("intent.done", 1))).wait(); !isKilled(err) {
+				t.Fatal(err)
+			}
+			name := fmt.Sprintf("%s-0-%020d", b.topic, 0)
+			b.dest.Plant(name, []byte("not ours"))
+			r := b.start()
+			r.untilState(0, connector.StateGap)
+			b.put(0, numbered("b", 0, 10)...)
+			if choice == "redo" {
+				b.dest.Remove(name)
+			} else {
+				b.wrote = b.wrote[10:]
+			}
+			b.check(r.task.Choose(b.ctx, b.tp(0), choice, 0))
+			b.allDelivered()
+			if body := b.dest.Objects()[name]; choice == "done" && string(body) != "not ours" {
+				t.Errorf("what was visible was replaced by %q", body)
+			}
+		})
+	}
+}
+
+// An intent pins shape settings; access settings are the current ones.
+func TestRule09IntentPinsShapeOnly(t *testing.T) {
+	t.Parallel()
+	b := newTaskBed(t, 1)
+	b.given[runnertest.KeyPrefix] = "old/"
+	b.deploy()
+	b.put(0, numbered("a", 0, 10)...)
+	if err := b.start(withKiller(runnertest.KillAt("intent.done", 1))).wait(); !isKilled(err) {
+		t.Fatal(err)
+	}
+	b.given[runnertest.KeyPrefix], b.given[runnertest.KeyAccess], b.given[connector.KeyFlushSize] = "new/", "wrong", "3"
+	r := b.start()
+	st := r.untilState(0, connector.StateFailed)
+	if st.Remedy != "Correct "+runnertest.KeyAccess+"." {
+		t.Errorf("remedy %q", st.Remedy)
+	}
+	r.stop(runner.ErrRestart)
+	b.given[runnertest.KeyAccess] = "right"
+	b.put(0, numbered("b", 0, 6)...)
+	b.start()
+	b.allDelivered()
+	old, young := 0, 0
+	for name := range b.dest.Objects() {
+		if strings.HasPrefix(name, "old/") {
+			old++
+		} else if strings.HasPrefix(name, "new/") {
+			young++
+		}
+	}
+	if old != 1 || young != 2 {
+		t.Errorf("%d objects with the old shape, %d with the new", old, young)
+	}
+}
+
+func TestRule09UnknownConfigurationAsks(t *testing.T) {
+	t.Parallel()
+	b := newTaskBed(t, 1)
+	b.put(0, numbered("a", 0, 10)...)
+	if err := b.start(withKiller(runnertest.KillAt("intent.done", 1))).wait(); !isKilled(err) {
+		t.Fatal(err)
+	}
+	clear(b.configs)
+	b.given[runnertest.KeyPrefix] = "new/"
+	st := b.start().untilState(0, connector.StateGap)
+	if !strings.Contains(st.Lost, "not in the configuration topic") {
+		t.Errorf("lost %q", st.Lost)
+	}
+}
+
+// Removal and position changes settle what stands, or name it.
+func TestRule10ResolveOfAStoppedConnector(t *testing.T) {
+	t.Parallel()
+	for _, step := range []string{"intent.done", "publish.done"} {
+		t.Run(step, func(t *testing.T) {
+			t.Parallel()
+			b := newTaskBed(t, 1)
+			b.put(0, numbered("a", 0, 10)...)
+			if err := b.start(withKiller(runnertest.KillAt(step, 1))).wait(); !isKilled(err) {
+				t.Fatal(err)
+			}
+			b.check(b.admin.RemoveMembers(b.ctx, "connect-"+b.name, "n1-"+b.name+"-0"))
+			b.dest.Away(true)
+			pending, err := runner.ResolveIntents(b.ctx, b.options(), []kafka.TP{b.tp(0)}, true)
+			if err != nil || len(pending) != 1 || !strings.Contains(pending[0], "offsets 0 to 9") {
+				t.Fatalf("pending %v, %v", pending, err)
+			}
+			b.dest.Away(false)
+			pending, err = runner.ResolveIntents(b.ctx, b.options(), []kafka.TP{b.tp(0)}, false)
+			if err != nil || len(pending) != 0 {
+				t.Fatalf("pending %v, %v", pending, err)
+			}
+			b.verify()
+			if _, in, _ := runner.DecodeMetadata(b.position(0).Metadata); in != nil || b.position(0).Offset != 10 {
+				t.Errorf("position %+v", b.position(0))
+			}
+		})
+	}
+}
+
+// An act does not start when the membership was not confirmed for a session timeout.
+func TestRule11NoActStartsLate(t *testing.T) {
+	t.Parallel()
+	b := newTaskBed(t, 1)
+	start := time.Now()
+	var slept atomic.Int64
+	clock := func() time.Duration { return time.Since(start) + time.Duration(slept.Load()) }
+	b.put(0, numbered("a", 0, 10)...)
+	publishes := 0
+	b.start(runner.WithClock(clock), func(o *runner.TaskOptions) {
+		o.Faults = func(step, _ string, _ int32) error {
+			if step == "publish" {
+				if publishes++; publishes == 1 {
+					slept.Add(int64(11 * time.Second)) // the machine slept between commit and act
+				}
+			}
+			return nil
+		}
+	})
+	b.allDelivered()
+	if b.dest.Puts() != 1 || !strings.Contains(strings.Join(b.logLines(), "\n"), "not confirmed in time") {
+		b.dump()
+		t.Errorf("%d acts", b.dest.Puts())
+	}
+}
+
+// Diverted records are written once, with their reason, whatever the crash.
+func TestRule12DivertedOnceWithReason(t *testing.T) {
+	t.Parallel()
+	for _, step := range []string{"", "divert", "divert.done", "publish", "publish.done"} {
+		t.Run("kill at "+step, func(t *testing.T) {
+			t.Parallel()
+			b := newTaskBed(t, 1)
+			b.put(0, "a0", runnertest.Poison+"1", "a1", runnertest.Refused+"2", runnertest.Passing+"3", "a2")
+			b.put(0, runnertest.Poison+"4")
+			if step != "" {
+				if err := b.start(withKiller(runnertest.KillAt(step, 1))).wait(); !isKilled(err) {
+					t.Fatal(err)
+				}
+			}
+			r := b.start()
+			b.until("position", func() bool { return r.partition(0).Position == 7 })
+			b.verify()
+			got := b.diverted()
+			if len(got) != 3 {
+				t.Fatalf("%d diverted", len(got))
+			}
+			first := got[0]
+			for key, want := range map[string]string{"__connect.errors.topic": b.topic, "__connect.errors.partition": "0", "__connect.errors.offset": "1",
+				"__connect.errors.connector.name": b.name, "__connect.errors.task.id": "0", "__connect.errors.stage": "VALUE_CONVERTER",
+				"__connect.errors.class.name": runnertest.Class, "__connect.errors.exception.class.name": "RecordError/poison", "__connect.errors.exception.message": "the value is poison"} {
+				if got := headerOf(first, key); got != want {
+					t.Errorf("%s is %q, want %q", key, got, want)
+				}
+			}
+			if string(first.Value) != runnertest.Poison+"1" || string(first.Key) != "k" {
+				t.Errorf("key %q value %q", first.Key, first.Value)
+			}
+		})
+	}
+}
+
+// Waiting leaves the membership alone, and memory stays within the budget.
+func TestRule13WaitingKeepsTheSeatAndTheBudget(t *testing.T) {
+	t.Parallel()
+	b := newTaskBed(t, 2)
+	b.given[connector.KeyFlushSize], b.given[connector.KeyFlushInterval] = "1000000", "3000"
+	b.given[connector.KeyFlushBytes] = "1GiB"
+	b.deploy()
+	budget := runner.NewBudget(9 << 20) // 8 MiB of it are reserved for fetches
+	b.dest.Away(true)
+	var joins atomic.Int64
+	r := b.start(func(o *runner.TaskOptions) {
+		o.Budget = budget
+		o.Faults = func(step, _ string, _ int32) error {
+			if step == "setup" {
+				joins.Add(1)
+			}
+			return nil
+		}
+	})
+	big := strings.Repeat("x", 1000)
+	for p := range int32(2) {
+		for i := range 10 {
+			b.put(p, numbered(fmt.Sprint(p, "-", i, "-", big), 0, 400)...)
+		}
+	}
+	b.until("recovering", func() bool { return r.task.Status().State == connector.StateRecovering })
+	held := time.Now()
+	for time.Since(held) < 4*time.Second { // longer than a heartbeat
+		if used := budget.Used(); used > budget.Limit()+2<<20 {
+			t.Fatalf("%d bytes used of %d", used, budget.Limit())
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	b.dest.Away(false)
+	b.allDelivered()
+	if joins.Load() != 1 {
+		t.Errorf("joined %d times", joins.Load())
+	}
+	b.until("running", func() bool { return r.task.Status().State == connector.StateRunning })
+	r.stop(runner.ErrSuspend)
+	if used := budget.Used(); used != 0 {
+		t.Errorf("%d bytes held by a task that has ended", used)
+	}
+}
+
+// deleteRecords removes what is below offset, as retention does.
+func (b *taskBed) deleteRecords(p int32, below int64) {
+	b.t.Helper()
+	c := sarama.NewConfig()
+	c.Version = sarama.V2_8_0_0
+	a, err := sarama.NewClusterAdmin(b.cluster.Bootstrap, c)
+	b.check(err)
+	defer a.Close()
+	b.check(a.DeleteRecords(b.topic, map[int32]int64{p: below}))
+}
+
+func (b *taskBed) logLines() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return append([]string{}, b.logs...)
+}
