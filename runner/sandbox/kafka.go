@@ -15,6 +15,7 @@ import (
 
 	"github.com/IBM/sarama"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // DefaultKafkaAddr is where the embedded broker listens unless told otherwise.
@@ -59,7 +60,7 @@ type KafkaOptions struct {
 //
 //   - Nothing is fsynced between orderly closes: a killed process loses nothing, a machine that loses power may.
 //   - After a kill the start of a log may go back to the beginning of its oldest segment file: records that DeleteRecords
-//     or retention removed from that segment are there again. High-water marks never go back (restored, see repairs).
+//     or retention removed from that segment are there again. High-water marks do not go back: this package restores them.
 //   - A transaction that was open at a kill is aborted at the next start, not at its timeout.
 //   - Data and offsets of one transaction are written one after the other: a kill in between, a window of microseconds,
 //     can leave the data committed without the offsets.
@@ -70,6 +71,7 @@ type KafkaOptions struct {
 //     enforced. max.message.bytes is.
 //   - The position of a group that does not exist is GROUP_ID_NOT_FOUND, also while an open transaction has offsets for it;
 //     Apache Kafka answers offset -1, and UNSTABLE_OFFSET_COMMIT.
+//   - offset.metadata.max.bytes is not enforced: metadata over 4096 bytes is taken.
 //   - A second InitProducerId aborts the open transaction of its transactional id at once, without
 //     CONCURRENT_TRANSACTIONS in between; what the fenced producer sends after that is refused.
 //   - Automatic creation of topics is off, whatever a client asks for.
@@ -77,6 +79,7 @@ type Kafka struct {
 	options KafkaOptions
 	log     *slog.Logger
 	lock    *dirLock
+	ends    *logEnds
 	cluster *kfake.Cluster
 	addr    string
 	stop    context.CancelFunc
@@ -134,7 +137,10 @@ func (k *Kafka) start(ctx context.Context) (err error) {
 	if err := restoreCompacted(dir, k.backupDir()); err != nil {
 		return fmt.Errorf("restoring what a compaction left: %w", err)
 	}
-	if err := restoreWatermarks(dir); err != nil {
+	if k.ends, err = openLogEnds(dir, filepath.Join(k.options.Dir, "ends.json")); err != nil {
+		return fmt.Errorf("reading where logs ended: %w", err)
+	}
+	if err := restoreWatermarks(dir, k.ends); err != nil {
 		return fmt.Errorf("restoring high-water marks: %w", err)
 	}
 	open, err := openTransactions(dir)
@@ -191,6 +197,7 @@ func (k *Kafka) startCluster(ctx context.Context, dir string) error {
 		return err
 	}
 	k.cluster, k.addr = cluster, listener.Addr().String()
+	cluster.ControlKey(int16(kmsg.DeleteRecords), k.noteDeletes)
 	return nil
 }
 
@@ -233,7 +240,7 @@ func (k *Kafka) maintain(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-retention.C:
-			k.cluster.ApplyRetention()
+			k.applyRetention()
 		case <-compaction.C:
 			k.compact(ctx)
 		}

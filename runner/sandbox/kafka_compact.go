@@ -62,21 +62,16 @@ func (k *Kafka) tryCompact(ctx context.Context, minimum int64) error {
 	return finishCompaction(k.logDir(), k.backupDir())
 }
 
-// compactedTopics reads from kfake's list of topics which are compacted.
+// compactedTopics names the topics that are compacted.
 func compactedTopics(dir string) (map[string]bool, error) {
-	var list struct {
-		Topics []struct {
-			Name    string            `json:"name"`
-			Configs map[string]string `json:"configs"`
-		} `json:"topics"`
-	}
-	if err := readJSON(filepath.Join(dir, "topics.json"), &list); err != nil {
+	topics, err := brokerTopics(dir)
+	if err != nil {
 		return nil, err
 	}
 	compacted := make(map[string]bool)
-	for _, topic := range list.Topics {
+	for name, topic := range topics {
 		if strings.Contains(topic.Configs["cleanup.policy"], "compact") {
-			compacted[topic.Name] = true
+			compacted[name] = true
 		}
 	}
 	return compacted, nil

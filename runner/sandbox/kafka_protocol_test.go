@@ -124,6 +124,14 @@ func TestKafkaMetadataLimit(t *testing.T) {
 	if block := fetchPosition(t, client, "g", "oss-test-input", 0); len(block.Metadata) != 4000 {
 		t.Errorf("metadata of %d bytes", len(block.Metadata))
 	}
+	coordinator := coordinatorOf(t, client, "g")
+	request := &sarama.OffsetCommitRequest{ConsumerGroup: "g", ConsumerGroupGeneration: -1, Version: 7, RetentionTime: -1}
+	request.AddBlockWithLeaderEpoch("oss-test-input", 0, 6, -1, -1, string(slices.Repeat([]byte("m"), 5000)))
+	response, err := coordinator.CommitOffset(request)
+	must(t, err)
+	if code := response.Errors["oss-test-input"][0]; code != sarama.ErrNoError {
+		t.Errorf("metadata of 5000 bytes: %v", code) // Apache Kafka: OFFSET_METADATA_TOO_LARGE above 4096
+	}
 }
 
 func TestKafkaTopicConfigs(t *testing.T) {

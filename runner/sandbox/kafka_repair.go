@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -30,35 +31,39 @@ import (
 // restoreWatermarks gives back the high-water mark of partitions that hold no record any more. kfake reads it from the
 // snapshot only where that names the segment files that are there, and would begin again at offset 0, below positions
 // that consumers have committed. An empty segment file at the high-water mark, named by the snapshot, is what it needs.
-func restoreWatermarks(dir string) error {
-	return eachPartition(dir, func(_ string, _ int32, path string, segments []segmentFile) error {
+func restoreWatermarks(dir string, ends *logEnds) error {
+	topics, err := brokerTopics(dir)
+	if err != nil {
+		return err
+	}
+	return eachPartition(dir, func(name string, partition int32, path string, segments []segmentFile) error {
 		for _, segment := range segments {
 			if segment.size > 0 {
 				return nil
 			}
 		}
-		return restoreWatermark(path, segments)
+		return restoreWatermark(path, segments, ends.of(topics[name].id(), partition))
 	})
 }
 
-// restoreWatermark does so for a partition whose segment files, if any, are empty.
-func restoreWatermark(path string, empty []segmentFile) error {
+// restoreWatermark does so for a partition whose segment files, if any, are empty, and whose log ended at noted or later.
+func restoreWatermark(path string, empty []segmentFile, noted int64) error {
 	file := filepath.Join(path, "snapshot.json")
+	snapshot := map[string]any{"version": 1, "created_at": time.Now()}
 	raw, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	var snapshot map[string]any
-	decoder := json.NewDecoder(bytes.NewReader(raw))
-	decoder.UseNumber()
-	if err := decoder.Decode(&snapshot); err != nil {
-		return fmt.Errorf("reading %s: %w", file, err)
+	if err == nil {
+		decoder := json.NewDecoder(bytes.NewReader(raw))
+		decoder.UseNumber()
+		if err := decoder.Decode(&snapshot); err != nil {
+			return fmt.Errorf("reading %s: %w", file, err)
+		}
 	}
 	number, _ := snapshot["high_watermark"].(json.Number)
 	mark, _ := number.Int64() // what is no number is 0
+	mark = max(mark, noted)
 	for _, segment := range empty {
 		mark = max(mark, segment.base)
 		if err := os.Remove(filepath.Join(path, segment.name())); err != nil {

@@ -214,24 +214,38 @@ func fetchPosition(t testing.TB, client sarama.Client, group, topic string, part
 // TestKafkaEmptiedPartitionKeepsItsEnd: a partition that lost all its records goes on counting where it was.
 func TestKafkaEmptiedPartitionKeepsItsEnd(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	k := startKafka(t, KafkaOptions{Dir: dir})
-	produce(t, k.Addr(), "oss-test-input", 0, "a", "b", "c")
-	must(t, newAdmin(t, k.Addr()).DeleteRecords("oss-test-input", map[int32]int64{0: 3}))
-	for range 3 { // the repaired state must survive again
+	for _, offset := range []int64{3, -1} {
+		dir := t.TempDir()
+		addr, kill := startHelper(t, "kafka", dir)
+		produce(t, addr, "oss-test-input", 0, "a", "b", "c")
+		must(t, newAdmin(t, addr).DeleteRecords("oss-test-input", map[int32]int64{0: offset}))
+		kill()
+		var k *Kafka
+		for range 3 { // the repaired state must survive orderly ends too
+			k = startKafka(t, KafkaOptions{Dir: dir})
+			client := newClient(t, k.Addr())
+			oldest, err := client.GetOffset("oss-test-input", 0, sarama.OffsetOldest)
+			must(t, err)
+			newest, err := client.GetOffset("oss-test-input", 0, sarama.OffsetNewest)
+			must(t, err)
+			if oldest != 3 || newest != 3 {
+				t.Fatalf("log is [%d, %d), want [3, 3)", oldest, newest)
+			}
+			must(t, k.Close())
+		}
+		k = startKafka(t, KafkaOptions{Dir: dir})
+		if got := consume(t, k.Addr(), "oss-test-input", 0); len(got) != 0 {
+			t.Errorf("records %q", got)
+		}
+		// A topic made anew begins at 0.
+		admin := newAdmin(t, k.Addr())
+		must(t, admin.DeleteTopic("oss-test-input"))
+		must(t, admin.CreateTopic("oss-test-input", &sarama.TopicDetail{NumPartitions: 3, ReplicationFactor: 1}, false))
 		must(t, k.Close())
 		k = startKafka(t, KafkaOptions{Dir: dir})
-		client := newClient(t, k.Addr())
-		oldest, err := client.GetOffset("oss-test-input", 0, sarama.OffsetOldest)
-		must(t, err)
-		newest, err := client.GetOffset("oss-test-input", 0, sarama.OffsetNewest)
-		must(t, err)
-		if oldest != 3 || newest != 3 {
-			t.Fatalf("log is [%d, %d), want [3, 3)", oldest, newest)
+		if newest, err := newClient(t, k.Addr()).GetOffset("oss-test-input", 0, sarama.OffsetNewest); err != nil || newest != 0 {
+			t.Errorf("a topic made anew ends at %d, %v", newest, err)
 		}
-	}
-	if got := consume(t, k.Addr(), "oss-test-input", 0); len(got) != 0 {
-		t.Errorf("records %q", got)
 	}
 }
 
@@ -248,7 +262,7 @@ func TestKafkaRetention(t *testing.T) {
 	for range 14 { // 7 MB; 4 MiB stay
 		produce(t, k.Addr(), OrdersTopic, 2, value)
 	}
-	k.cluster.ApplyRetention() // what the task does once a minute
+	k.applyRetention() // what the task does once a minute
 	client := newClient(t, k.Addr())
 	oldest, err := client.GetOffset(OrdersTopic, 2, sarama.OffsetOldest)
 	must(t, err)
