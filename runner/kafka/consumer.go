@@ -22,8 +22,11 @@ const (
 	messagesBuffered = 256
 	// A partition's share of a fetch is between these, in bytes.
 	leastFetch, mostFetch = 16 << 10, 1 << 20
-	// joinGrace is how long a cancelled join may go on before its connection is broken.
-	joinGrace = 300 * time.Millisecond
+	// breakGrace is how long what sarama does may go on after the end of a session's
+	// context before its connection is broken: a little longer than a fetch waits.
+	breakGrace = 600 * time.Millisecond
+	// leaveTimeout bounds the good-bye of a static member.
+	leaveTimeout = 3 * time.Second
 )
 
 // Consumer is one member of a consumer group, with a client of its own. It never
@@ -144,8 +147,15 @@ func (c *Consumer) connect(ctx context.Context) (sarama.ConsumerGroup, *conn, er
 //   - otherwise what went wrong, classified (ErrAuth, ErrDenied, ErrNoTopic, or the
 //     network's error).
 //
-// It returns after Cleanup did. When ctx ends during the join, which sarama cannot
-// interrupt, the connection is broken. Only one session runs at a time.
+// It returns after Cleanup did. When ctx ends while sarama waits for a broker, which
+// cannot be interrupted, the connection is broken: without the handler's own time it
+// returns within about 3 s. Only one session runs at a time.
+//
+// While a broker is silent (nothing refused, nothing answered) sarama takes a minute
+// and more to end a session: who needs to know earlier sends heartbeats of its own
+// (Offsets.Heartbeat) and ends ctx. After ErrFenced and after a commit that was
+// ErrUnanswered close this Consumer and make a new one, which joins with a new member
+// id; this one would join with the old.
 func (c *Consumer) RunSession(ctx context.Context, h Handler) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -172,31 +182,31 @@ func (c *Consumer) RunSession(ctx context.Context, h Handler) error {
 	}
 	b := &bridge{consumer: c, group: group, conf: k.conf, handler: h}
 	over := make(chan struct{})
-	go c.breakJoin(ctx, b, k, over)
+	go c.breakOff(ctx, b, k, over)
 	err = group.Consume(ctx, c.opts.Topics, b)
 	close(over)
 	return b.outcome(ctx, err)
 }
 
-// breakJoin ends a join that goes on after ctx ended.
-func (c *Consumer) breakJoin(ctx context.Context, b *bridge, k *conn, over <-chan struct{}) {
+// breakOff ends what sarama still does after ctx ended: a join, or a fetch or heartbeat
+// that waits for a silent broker. It leaves the handler the time that it takes.
+func (c *Consumer) breakOff(ctx context.Context, b *bridge, k *conn, over <-chan struct{}) {
 	select {
 	case <-over:
 		return
 	case <-ctx.Done():
 	}
+	tick := time.NewTicker(breakGrace)
+	defer tick.Stop()
 	for {
-		t := time.NewTimer(joinGrace)
 		select {
 		case <-over:
-			t.Stop()
 			return
-		case <-t.C:
+		case <-tick.C:
 		}
-		if b.joined() {
-			return // the handler decides how long it takes
+		if !b.busy() {
+			k.dials.breakAll()
 		}
-		k.dials.breakAll()
 	}
 }
 
@@ -223,12 +233,12 @@ func (c *Consumer) Close(leave bool) error {
 	}
 	var err error
 	if leave && c.opts.InstanceID != "" {
-		ctx, stop := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, stop := context.WithTimeout(context.Background(), leaveTimeout)
 		err = removeMembers(ctx, k, c.opts.Group, c.opts.InstanceID)
 		stop()
 	}
 	// Leaving asks the coordinator; one that is silent must not hold the shutdown up.
-	stuck := time.AfterFunc(3*time.Second, k.dials.shut)
+	stuck := time.AfterFunc(leaveTimeout/2, k.dials.shut)
 	closeErr := group.Close()
 	stuck.Stop()
 	if e := k.close(); closeErr == nil {

@@ -40,6 +40,22 @@ func TestRealProbe(t *testing.T) {
 	}
 }
 
+func TestRealBadTopicName(t *testing.T) {
+	t.Parallel()
+	ctx := within(t, 10*time.Second)
+	b := open(t, ctx, real(t))
+	for _, spec := range []kafka.TopicSpec{{Name: "no blanks", Partitions: 1}, {Name: "too-many-replicas", Partitions: 1, Replicas: 9}} {
+		_, err := b.admin.CreateTopic(ctx, spec)
+		if err == nil || errors.Is(err, kafka.ErrNoTopic) || kafka.Remedy(err) == "" {
+			t.Errorf("%s: %v", spec.Name, err)
+		}
+	}
+	_, err := b.admin.CreateTopic(ctx, kafka.TopicSpec{Name: "bad-config", Partitions: 1, Config: map[string]string{"cleanup.policy": "nonsense"}})
+	if err == nil || !strings.Contains(err.Error(), "nonsense") {
+		t.Errorf("bad setting: %v", err)
+	}
+}
+
 // A killed client's seat is taken over at once, with no rebalance for others.
 func TestRealTakeover(t *testing.T) {
 	t.Parallel()
@@ -50,7 +66,8 @@ func TestRealTakeover(t *testing.T) {
 	o := kafka.ConsumerOptions{Group: name, InstanceID: "n1", Topics: []string{name}}
 	proxy := newTap(t, b.c.Bootstrap[0])
 	h := newTask()
-	_, errs := run(t, ctx, proxy.through(b.c), o, h)
+	runCtx, stop := context.WithCancelCause(ctx)
+	zombie, errs := run(t, runCtx, proxy.through(b.c), o, h)
 	m := h.session(t, ctx).Member()
 	h.wait(t, ctx, 10)
 	proxy.listener.Close()
@@ -72,15 +89,18 @@ func TestRealTakeover(t *testing.T) {
 	if got := must[committed](t)(b.offsets.FetchAll(ctx, name)); got[tp].Offset != 4 {
 		t.Errorf("position %v", got)
 	}
-	select {
-	case err := <-errs:
-		t.Logf("the zombie ended with: %v", err)
-		if !errors.Is(err, kafka.ErrFenced) && !errors.Is(err, kafka.ErrRebalance) {
-			t.Logf("(an error of the network)")
-		}
-	case <-time.After(45 * time.Second):
-		t.Error("the zombie goes on")
+	// Its runner notices by heartbeats of its own and ends it, although the broker is
+	// silent for it.
+	mine := errors.New("no heartbeat was answered")
+	begin = time.Now()
+	stop(mine)
+	wantErr(t, <-errs, mine)
+	zombie.Close(true) // cannot say good-bye, and may say so
+	if took := time.Since(begin); took > 7*time.Second {
+		t.Errorf("the zombie ended after %s", took)
 	}
+	// Its good-bye did not arrive: the seat is the second's.
+	check(t, b.offsets.Commit(ctx, m2, committed{tp: {Offset: 5}}))
 }
 
 // Records of open and aborted transactions are never read, positions in them are

@@ -21,14 +21,14 @@ type bridge struct {
 	conf     *sarama.Config
 	handler  Handler
 
-	in   atomic.Bool // Setup was called
+	work atomic.Int32 // calls of the handler that have not returned
 	mu   sync.Mutex
 	raw  sarama.ConsumerGroupSession
 	sess *session
 	fail error // the first error of the handler
 }
 
-func (b *bridge) joined() bool { return b.in.Load() }
+func (b *bridge) busy() bool { return b.work.Load() != 0 }
 
 func (b *bridge) failed(err error) {
 	b.mu.Lock()
@@ -40,10 +40,11 @@ func (b *bridge) failed(err error) {
 
 // Setup implements sarama.ConsumerGroupHandler.
 func (b *bridge) Setup(raw sarama.ConsumerGroupSession) error {
-	b.in.Store(true)
 	if err := raw.Context().Err(); err != nil {
 		return context.Cause(raw.Context())
 	}
+	b.work.Add(1)
+	defer b.work.Add(-1)
 	n := 0
 	for _, ps := range raw.Claims() {
 		n += len(ps)
@@ -72,6 +73,8 @@ func (b *bridge) Setup(raw sarama.ConsumerGroupSession) error {
 // Cleanup implements sarama.ConsumerGroupHandler. sarama calls it also after a Setup
 // that failed.
 func (b *bridge) Cleanup(sarama.ConsumerGroupSession) error {
+	b.work.Add(1)
+	defer b.work.Add(-1)
 	b.mu.Lock()
 	s := b.sess
 	b.mu.Unlock()
@@ -90,6 +93,8 @@ func (b *bridge) ConsumeClaim(raw sarama.ConsumerGroupSession, c sarama.Consumer
 	b.mu.Lock()
 	s := b.sess
 	b.mu.Unlock()
+	b.work.Add(1)
+	defer b.work.Add(-1)
 	err := b.handler.Consume(s, &claim{
 		tp: TP{c.Topic(), c.Partition()}, raw: c, ch: c.Messages(), session: raw.Context(), own: s.ctx,
 	})
