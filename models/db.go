@@ -19,6 +19,7 @@ import (
 const (
 	readers     = 4
 	busyTimeout = 10 * time.Second
+	walBytes    = 64 << 20 // what is kept of a write-ahead log after it was large
 )
 
 // db is one SQLite file in WAL mode: one connection that writes, some that read.
@@ -53,6 +54,9 @@ func openDB(ctx context.Context, file, kind string) (*db, error) {
 	// NORMAL: a kill loses nothing; acts of people are synced besides (Store.act).
 	if d.w, err = open(1, url.Values{"_auto_vacuum": {"incremental"}, "_journal_mode": {"WAL"}, "_synchronous": {"NORMAL"}, "_txlock": {"immediate"}}); err != nil {
 		return nil, err
+	}
+	if err := d.w.WithContext(ctx).Exec(fmt.Sprintf("PRAGMA journal_size_limit = %d", walBytes)).Error; err != nil {
+		return nil, errors.Join(fail("opening "+file, err), d.close())
 	}
 	if err := migrate(ctx, d.w, file, kind); err != nil {
 		return nil, errors.Join(err, d.close())

@@ -92,6 +92,13 @@ func loadKeys(key, file string) (keys []sealKey, problem, err error) {
 	return keys, nil, nil
 }
 
+// exposed tells whether others than the owner may read a file. It is said and not
+// changed: a mounted secret cannot be.
+func exposed(file string) bool {
+	st, err := os.Stat(file)
+	return err == nil && st.Mode().Perm()&0o007 != 0
+}
+
 func makeKeyFile(file string) (sealKey, error) {
 	b := make([]byte, keySize)
 	if _, err := rand.Read(b); err != nil {

@@ -87,6 +87,9 @@ func (s *Store) openAll(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if s.o.Key == "" && exposed(s.o.KeyFile) {
+		s.log.Warn("every user of this machine may read the key file; take that right away with chmod 600", "file", s.o.KeyFile)
+	}
 	s.sealer, s.keyProblem = &Sealer{keys, problem}, problem
 	if problem == nil {
 		if s.keyProblem, err = s.closedSecrets(ctx); err != nil {

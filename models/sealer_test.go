@@ -1,8 +1,10 @@
 package models
 
 import (
+	"bytes"
 	"encoding/base64"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -174,6 +176,22 @@ func TestKeyInsteadOfFile(t *testing.T) {
 	openStore(t, o)
 	if _, err := os.Stat(filepath.Join(o.DataDir, keyFileName)); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a key file was made: %v", err)
+	}
+}
+
+func TestExposedKeyFileIsSaid(t *testing.T) {
+	t.Parallel()
+	o := options(t.TempDir())
+	var out bytes.Buffer
+	o.Logger = slog.New(slog.NewTextHandler(&out, nil))
+	must(t, openStore(t, o).Close())
+	if out.Len() != 0 {
+		t.Errorf("said of a private file: %s", out.String())
+	}
+	must(t, os.Chmod(filepath.Join(o.DataDir, keyFileName), 0o644))
+	must(t, openStore(t, o).Close())
+	if !strings.Contains(out.String(), "chmod 600") {
+		t.Errorf("said: %s", out.String())
 	}
 }
 
