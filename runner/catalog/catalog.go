@@ -13,3 +13,12 @@ func All() []connector.Spec {
 		oss.Spec(),
 	}
 }
+
+// SecretKeys names the write-only fields of a class; nil for a class that is not known.
+func SecretKeys(class string) []string {
+	s, err := connector.Find(All(), class)
+	if err != nil {
+		return nil
+	}
+	return s.SecretKeys()
+}
