@@ -82,10 +82,13 @@ func toAddr(addr string) func(context.Context, string, string) (net.Conn, error)
 // eventually polls until check holds, or fails.
 func eventually(t testing.TB, what string, check func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !check(); {
-		if time.Now().After(deadline) {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.After(20 * time.Second); !check(); {
+		select {
+		case <-deadline:
 			t.Fatalf("%s: not within 20 s", what)
+		case <-tick.C:
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
 }

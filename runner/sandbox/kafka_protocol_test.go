@@ -147,9 +147,7 @@ func TestKafkaTopicConfigs(t *testing.T) {
 	if err := admin.CreateTopic("made", &sarama.TopicDetail{NumPartitions: 2, ReplicationFactor: 1}, false); !errors.Is(err, sarama.ErrTopicAlreadyExists) {
 		t.Errorf("making it twice: %v", err)
 	}
-	got, err := admin.DescribeConfig(sarama.ConfigResource{Type: sarama.TopicResource, Name: "made"})
-	must(t, err)
-	for _, entry := range got {
+	for _, entry := range describeTopic(t, admin, "made") {
 		if value, ok := want[entry.Name]; ok {
 			if entry.Value != value {
 				t.Errorf("%s is %q, want %q", entry.Name, entry.Value, value)

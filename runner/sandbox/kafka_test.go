@@ -59,6 +59,20 @@ func newAdmin(t testing.TB, addr string) sarama.ClusterAdmin {
 	return admin
 }
 
+// describeTopic returns a topic's configuration, of the given names or all.
+func describeTopic(t testing.TB, admin sarama.ClusterAdmin, topic string, names ...string) []sarama.ConfigEntry {
+	t.Helper()
+	results, err := admin.DescribeConfigs([]*sarama.ConfigResource{{Type: sarama.TopicResource, Name: topic, ConfigNames: names}}, sarama.DescribeConfigsOptions{})
+	must(t, err)
+	if len(results) != 1 {
+		t.Fatalf("%d results", len(results))
+	}
+	if results[0].ErrorCode != sarama.ErrNoError {
+		t.Fatal(results[0].ErrorCode)
+	}
+	return results[0].Configs
+}
+
 func produce(t testing.TB, addr, topic string, partition int32, values ...string) {
 	t.Helper()
 	producer, err := sarama.NewSyncProducer([]string{addr}, testConfig())
@@ -253,8 +267,7 @@ func TestKafkaRetention(t *testing.T) {
 	t.Parallel()
 	k := startKafka(t, KafkaOptions{})
 	admin := newAdmin(t, k.Addr())
-	entries, err := admin.DescribeConfig(sarama.ConfigResource{Type: sarama.TopicResource, Name: OrdersTopic, ConfigNames: []string{"retention.bytes"}})
-	must(t, err)
+	entries := describeTopic(t, admin, OrdersTopic, "retention.bytes")
 	if len(entries) != 1 || entries[0].Value != ordersRetentionBytes {
 		t.Fatalf("retention of %s: %+v", OrdersTopic, entries)
 	}
