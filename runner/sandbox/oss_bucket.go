@@ -58,8 +58,15 @@ func (o *OSS) listBuckets(q *ossRequest) *ossError {
 		return oerr
 	}
 	result := listBucketsResult{Prefix: q.query.Get("prefix"), Marker: q.query.Get("marker"), MaxKeys: limit, Owner: sandboxOwner()}
+	o.fillBuckets(&result)
+	return q.writeXML(result)
+}
+
+// fillBuckets looks at the index; the answer is written without its lock, which a slow client would hold.
+func (o *OSS) fillBuckets(result *listBucketsResult) {
 	o.store.mu.RLock()
 	defer o.store.mu.RUnlock()
+	limit := result.MaxKeys
 	names := make([]string, 0, len(o.store.buckets))
 	for name := range o.store.buckets {
 		if strings.HasPrefix(name, result.Prefix) && name > result.Marker {
@@ -73,7 +80,6 @@ func (o *OSS) listBuckets(q *ossRequest) *ossError {
 	for _, name := range names {
 		result.Buckets = append(result.Buckets, o.bucketEntry(o.store.buckets[name]))
 	}
-	return q.writeXML(result)
 }
 
 func (o *OSS) putBucket(q *ossRequest) *ossError {
@@ -143,27 +149,35 @@ type bucketVersioning struct {
 }
 
 func (o *OSS) describeBucket(q *ossRequest) *ossError {
+	description, oerr := o.bucketDescription(q)
+	if oerr != nil {
+		return oerr
+	}
+	return q.writeXML(description)
+}
+
+func (o *OSS) bucketDescription(q *ossRequest) (any, *ossError) {
 	o.store.mu.RLock()
 	defer o.store.mu.RUnlock()
 	b := o.store.buckets[q.bucket]
 	if b == nil {
-		return errNoSuchBucket(q.bucket)
+		return nil, errNoSuchBucket(q.bucket)
 	}
 	switch q.operation {
 	case "GetBucketInfo":
 		info := bucketInfo{bucketEntry: o.bucketEntry(b), Owner: sandboxOwner()}
 		info.AccessControlList.Grant = "private"
-		return q.writeXML(bucketInfoResult{Bucket: info})
+		return bucketInfoResult{Bucket: info}, nil
 	case "GetBucketLocation":
-		return q.writeXML(bucketLocation{Value: ossLocation})
+		return bucketLocation{Value: ossLocation}, nil
 	case "GetBucketAcl":
-		return q.writeXML(bucketACL{Owner: sandboxOwner(), Grant: "private"})
+		return bucketACL{Owner: sandboxOwner(), Grant: "private"}, nil
 	case "GetBucketVersioning": // never enabled: the element stays empty, as with the service
-		return q.writeXML(bucketVersioning{})
+		return bucketVersioning{}, nil
 	}
 	count := int64(len(b.objects))
-	return q.writeXML(bucketStatResult{Storage: b.bytes, ObjectCount: count, MultipartUploadCount: len(b.uploads),
-		StandardStorage: b.bytes, StandardObjectCount: count, LastModifiedTime: q.now.Unix()})
+	return bucketStatResult{Storage: b.bytes, ObjectCount: count, MultipartUploadCount: len(b.uploads),
+		StandardStorage: b.bytes, StandardObjectCount: count, LastModifiedTime: q.now.Unix()}, nil
 }
 
 // maxItems reads a limit of a list, 1 to most.

@@ -226,18 +226,26 @@ func (o *OSS) listParts(q *ossRequest) *ossError {
 	}
 	marker, _ := strconv.Atoi(q.query.Get("part-number-marker")) // anything else begins at the first
 	id := q.query.Get("uploadId")
-	o.store.mu.RLock()
-	defer o.store.mu.RUnlock()
-	upload := o.store.uploadLocked(q.bucket, q.key, id)
-	if upload == nil {
+	result := listPartsResult{EncodingType: q.query.Get("encoding-type"), Bucket: q.bucket, Key: encode(q.key), UploadID: id, MaxParts: limit}
+	if !o.fillParts(q, &result, marker) {
 		return errNoSuchUpload(clip(id, 64))
 	}
-	result := listPartsResult{EncodingType: q.query.Get("encoding-type"), Bucket: q.bucket, Key: encode(q.key), UploadID: id, MaxParts: limit}
+	return q.writeXML(result)
+}
+
+// fillParts looks at the index; false means that there is no such upload.
+func (o *OSS) fillParts(q *ossRequest, result *listPartsResult, marker int) bool {
+	o.store.mu.RLock()
+	defer o.store.mu.RUnlock()
+	upload := o.store.uploadLocked(q.bucket, q.key, result.UploadID)
+	if upload == nil {
+		return false
+	}
 	for _, number := range slices.Sorted(maps.Keys(upload.parts)) {
 		if number <= marker {
 			continue
 		}
-		if len(result.Part) == limit {
+		if len(result.Part) == result.MaxParts {
 			result.IsTruncated = true
 			break
 		}
@@ -245,7 +253,7 @@ func (o *OSS) listParts(q *ossRequest) *ossError {
 		result.Part = append(result.Part, listedPart{number, ossTime(part.Modified), `"` + part.ETag + `"`, strconv.FormatUint(part.CRC64, 10), part.Size})
 		result.NextPartNumberMarker = number
 	}
-	return q.writeXML(result)
+	return true
 }
 
 type listUploadsResult struct {
@@ -282,11 +290,20 @@ func (o *OSS) listUploads(q *ossRequest) *ossError {
 	prefix, keyMarker, idMarker := q.query.Get("prefix"), q.query.Get("key-marker"), q.query.Get("upload-id-marker")
 	result := listUploadsResult{EncodingType: q.query.Get("encoding-type"), Bucket: q.bucket, KeyMarker: encode(keyMarker), UploadIDMarker: idMarker,
 		Delimiter: encode(q.query.Get("delimiter")), Prefix: encode(prefix), MaxUploads: limit}
+	if !o.fillUploads(q, &result, encode) {
+		return errNoSuchBucket(q.bucket)
+	}
+	return q.writeXML(result)
+}
+
+// fillUploads looks at the index; false means that there is no such bucket.
+func (o *OSS) fillUploads(q *ossRequest, result *listUploadsResult, encode func(string) string) bool {
+	prefix, keyMarker, idMarker := q.query.Get("prefix"), q.query.Get("key-marker"), q.query.Get("upload-id-marker")
 	o.store.mu.RLock()
 	defer o.store.mu.RUnlock()
 	b := o.store.buckets[q.bucket]
 	if b == nil {
-		return errNoSuchBucket(q.bucket)
+		return false
 	}
 	uploads := slices.SortedFunc(maps.Values(b.uploads), func(x, y *ossUpload) int {
 		return strings.Compare(x.Key+"\x00"+x.ID, y.Key+"\x00"+y.ID)
@@ -295,12 +312,12 @@ func (o *OSS) listUploads(q *ossRequest) *ossError {
 		if !strings.HasPrefix(u.Key, prefix) || u.Key < keyMarker || (u.Key == keyMarker && (idMarker == "" || u.ID <= idMarker)) {
 			continue
 		}
-		if len(result.Upload) == limit {
+		if len(result.Upload) == result.MaxUploads {
 			result.IsTruncated = true
 			break
 		}
 		result.Upload = append(result.Upload, listedUpload{encode(u.Key), u.ID, ossTime(u.Initiated), "Standard"})
 		result.NextKeyMarker, result.NextUploadIDMarker = encode(u.Key), u.ID
 	}
-	return q.writeXML(result)
+	return true
 }
