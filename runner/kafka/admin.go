@@ -107,14 +107,20 @@ func topicOf(m *sarama.TopicMetadata) Topic {
 
 // TopicConfig is every setting of a topic with its effective value.
 func (a *Admin) TopicConfig(ctx context.Context, name string) (map[string]string, error) {
-	entries, err := await(ctx, func() ([]sarama.ConfigEntry, error) {
-		return a.ca.DescribeConfig(sarama.ConfigResource{Type: sarama.TopicResource, Name: name})
+	results, err := await(ctx, func() ([]*sarama.ConfigResourceResult, error) {
+		return a.ca.DescribeConfigs([]*sarama.ConfigResource{{Type: sarama.TopicResource, Name: name}}, sarama.DescribeConfigsOptions{})
 	}, nil)
+	if err == nil && len(results) != 1 {
+		err = sarama.ErrIncompleteResponse
+	}
+	if err == nil && results[0].ErrorCode != sarama.ErrNoError {
+		err = results[0].ErrorCode
+	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the settings of topic %s: %w", name, classify(err))
 	}
-	config := make(map[string]string, len(entries))
-	for _, e := range entries {
+	config := make(map[string]string, len(results[0].Configs))
+	for _, e := range results[0].Configs {
 		config[e.Name] = e.Value
 	}
 	return config, nil

@@ -48,28 +48,14 @@ type Step struct {
 func Check(ctx context.Context, c Cluster, emit func(Step)) {
 	k := &checker{cluster: c}
 	useTLS, useSASL, err := c.protocol()
-	steps := []struct {
-		name string
-		run  func(context.Context) (string, error)
-	}{{StepDNS, k.resolve}, {StepDial, k.connect}}
+	steps := []checkStep{{StepDNS, k.resolve}, {StepDial, k.connect}}
 	if useTLS {
-		steps = append(steps, struct {
-			name string
-			run  func(context.Context) (string, error)
-		}{StepTLS, k.handshake})
+		steps = append(steps, checkStep{StepTLS, k.handshake})
 	}
 	if useSASL {
-		steps = append(steps, struct {
-			name string
-			run  func(context.Context) (string, error)
-		}{StepAuth, k.authenticate})
+		steps = append(steps, checkStep{StepAuth, k.authenticate})
 	}
-	for _, s := range []struct {
-		name string
-		run  func(context.Context) (string, error)
-	}{{StepAPIVersions, k.versions}, {StepMetadata, k.metadata}, {StepBrokers, k.advertised}} {
-		steps = append(steps, s)
-	}
+	steps = append(steps, checkStep{StepAPIVersions, k.versions}, checkStep{StepMetadata, k.metadata}, checkStep{StepBrokers, k.advertised})
 	for _, s := range steps {
 		step := Step{Name: s.name, Status: StepSkipped}
 		if err == nil {
@@ -90,6 +76,12 @@ func Check(ctx context.Context, c Cluster, emit func(Step)) {
 		}
 		emit(step)
 	}
+}
+
+// checkStep is one step; run returns what it found.
+type checkStep struct {
+	name string
+	run  func(context.Context) (string, error)
 }
 
 // checker holds what one step found for the next.

@@ -5,7 +5,6 @@ package kafka_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -101,6 +100,42 @@ func TestRealTakeover(t *testing.T) {
 	}
 	// Its good-bye did not arrive: the seat is the second's.
 	check(t, b.offsets.Commit(ctx, m2, committed{tp: {Offset: 5}}))
+}
+
+// While others join, the old generation's commits are still taken, although its
+// heartbeats are answered with a rebalance.
+func TestRealCommitWhileRebalancing(t *testing.T) {
+	t.Parallel()
+	ctx := within(t, time.Minute)
+	b := open(t, ctx, real(t))
+	name := b.topic(t, ctx, 2, nil)
+	tp := kafka.TP{Topic: name}
+	first := &stubborn{task: newTask(), hold: make(chan struct{})}
+	o := kafka.ConsumerOptions{Group: name, InstanceID: "a", Topics: []string{name}}
+	run(t, ctx, b.c, o, first)
+	s := first.session(t, ctx)
+	o.InstanceID = "b"
+	second := newTask()
+	run(t, ctx, b.c, o, second)
+	poll(ctx, 5*time.Millisecond, func() bool { return b.offsets.Heartbeat(ctx, s.Member()) != nil })
+	wantErr(t, b.offsets.Heartbeat(ctx, s.Member()), kafka.ErrRebalance)
+	if g := must[kafka.Group](t)(b.admin.DescribeGroup(ctx, name)); g.State != "PreparingRebalance" {
+		t.Errorf("state %s", g.State)
+	}
+	check(t, b.offsets.Commit(ctx, s.Member(), committed{tp: {Offset: 3}}))
+	if got := must[committed](t)(b.offsets.FetchAll(ctx, name)); got[tp].Offset != 3 {
+		t.Errorf("position %v", got)
+	}
+	close(first.hold)
+	m := second.session(t, ctx).Member()
+	if m.Generation == s.Member().Generation {
+		t.Error("the generation did not change")
+	}
+	err := b.offsets.Commit(ctx, s.Member(), committed{tp: {Offset: 99}})
+	wantErr(t, err, kafka.ErrRebalance)
+	if got := must[committed](t)(b.offsets.FetchAll(ctx, name)); got[tp].Offset != 3 {
+		t.Errorf("position %v after a stale commit", got)
+	}
 }
 
 // Records of open and aborted transactions are never read, positions in them are
@@ -241,140 +276,31 @@ func TestRealRetentionPassesClaim(t *testing.T) {
 	b.fill(t, ctx, name, 0, 0, 10)
 	h.wait(t, ctx, 10)
 	s.Pause(map[string][]int32{name: {0}})
-	time.Sleep(700 * time.Millisecond) // a fetch that waits ends by itself after 500 ms
+	// A fetch that is out when Pause comes ends by itself after 500 ms and would take
+	// what is written meanwhile.
+	quiet, cancel := context.WithTimeout(ctx, 700*time.Millisecond)
+	defer cancel()
+	<-quiet.Done()
 	b.fill(t, ctx, name, 0, 10, 20)
 	check(t, b.admin.DeleteRecords(tp, 15))
 	s.Resume(map[string][]int32{name: {0}})
-	for {
+	ended := func() []error {
 		h.mu.Lock()
-		closed := h.closed
-		h.mu.Unlock()
-		if len(closed) > 0 {
-			wantErr(t, closed[0], kafka.ErrClaimClosed)
-			break
-		}
-		if len(h.records()) > 10 {
-			t.Fatalf("records were delivered behind the gap: %v", values(h.records()))
-		}
-		if ctx.Err() != nil {
-			t.Fatal("the claim goes on")
-		}
-		time.Sleep(10 * time.Millisecond)
+		defer h.mu.Unlock()
+		return h.closed
 	}
+	if !poll(ctx, 10*time.Millisecond, func() bool { return len(ended()) > 0 || len(h.records()) > 10 }) {
+		t.Fatal("the claim goes on")
+	}
+	if n := len(h.records()); n > 10 {
+		t.Fatalf("records were delivered behind the gap: %v", values(h.records()))
+	}
+	wantErr(t, ended()[0], kafka.ErrClaimClosed)
 	if s.Context().Err() != nil {
 		t.Error("the session ended")
 	}
 	_, err := b.reader.Fetch(ctx, tp, 10, 1<<20, 0)
 	wantErr(t, err, kafka.ErrOutOfRange)
-}
-
-// What is seen of a topic that is deleted, and made again, while it is read.
-func TestRealDeletedTopic(t *testing.T) {
-	t.Parallel()
-	ctx := within(t, 2*time.Minute)
-	b := open(t, ctx, real(t))
-	name := b.topic(t, ctx, 1, nil)
-	tp := kafka.TP{Topic: name}
-	b.fill(t, ctx, name, 0, 0, 10)
-	id := must[kafka.Topic](t)(b.admin.Topic(ctx, name)).ID
-	h := newTask()
-	begin := time.Now()
-	_, errs := run(t, ctx, b.c, kafka.ConsumerOptions{Group: name, Topics: []string{name}}, h)
-	h.wait(t, ctx, 10)
-	check(t, b.admin.DeleteTopics(ctx, name))
-	_, err := b.reader.Fetch(ctx, tp, 10, 1<<20, 0)
-	wantErr(t, err, kafka.ErrNoTopic)
-	_, err = b.offsets.Watermarks(ctx, tp)
-	wantErr(t, err, kafka.ErrNoTopic)
-	for {
-		select {
-		case err := <-errs:
-			t.Logf("after %s the consumer says: %v", time.Since(begin), err)
-			if errors.Is(err, kafka.ErrRebalance) {
-				continue
-			}
-			wantErr(t, err, kafka.ErrNoTopic)
-		case <-ctx.Done():
-			t.Fatal("the consumer does not notice")
-		}
-		break
-	}
-	for _, topic := range must[[]kafka.Topic](t)(b.admin.Topics(ctx)) {
-		if topic.Name == name {
-			t.Error("a metadata request made the topic again")
-		}
-	}
-	must[bool](t)(b.admin.CreateTopic(ctx, kafka.TopicSpec{Name: name, Partitions: 1}))
-	if again := must[kafka.Topic](t)(b.admin.Topic(ctx, name)).ID; again == id || again == "" {
-		t.Errorf("the id was %q and is %q", id, again)
-	}
-}
-
-// Partitions that are added reach the group within 60 s.
-func TestRealPartitionsAdded(t *testing.T) {
-	t.Parallel()
-	ctx := within(t, 90*time.Second)
-	b := open(t, ctx, real(t))
-	name := b.topic(t, ctx, 1, nil)
-	h := newTask()
-	_, errs := run(t, ctx, b.c, kafka.ConsumerOptions{Group: name, InstanceID: "i", Topics: []string{name}}, h)
-	h.session(t, ctx)
-	begin := time.Now()
-	check(t, b.admin.AddPartitions(ctx, name, 4))
-	s := h.session(t, ctx)
-	t.Logf("noticed after %s", time.Since(begin))
-	if len(s.Claims()[name]) != 4 || time.Since(begin) > time.Minute {
-		t.Errorf("claims %v", s.Claims())
-	}
-	wantErr(t, <-errs, kafka.ErrRebalance)
-}
-
-// A compacted partition is read to its end from every offset, although compaction
-// leaves holes and empty batches.
-func TestRealCompacted(t *testing.T) {
-	t.Parallel()
-	ctx := within(t, 2*time.Minute)
-	b := open(t, ctx, real(t))
-	name := b.topic(t, ctx, 1, map[string]string{
-		"cleanup.policy": "compact", "segment.ms": "500", "min.cleanable.dirty.ratio": "0.001", "segment.bytes": "1048576", "max.compaction.lag.ms": "1000",
-	})
-	tp := kafka.TP{Topic: name}
-	other := must[*kafka.Producer](t)(kafka.OpenProducer(ctx, b.c))
-	defer other.Close()
-	send := func(p *kafka.Producer, key string) {
-		_, _, err := p.Send(ctx, kafka.Out{Topic: name, Partition: 0, Key: []byte(key), Value: []byte("v")})
-		check(t, err)
-	}
-	for i := range 20 {
-		send(b.prod, fmt.Sprint("a", i%3))
-	}
-	send(other, "a0") // the last of this producer: its batch stays, empty
-	send(b.prod, "a0")
-	for deadline := time.Now().Add(100 * time.Second); ; {
-		send(b.prod, "roll")
-		w := must[map[kafka.TP]kafka.Watermarks](t)(b.offsets.Watermarks(ctx, tp))[tp]
-		n := 0
-		for from := int64(0); from < w.LSO; from++ {
-			rs := b.read(t, ctx, tp, from, w.LSO, 1<<20)
-			if from == 0 {
-				n = len(rs)
-			}
-		}
-		if int64(n) < w.LSO-15 {
-			t.Logf("%d of %d records are left", n, w.LSO)
-			// Before the end of a page that holds only empty batches: one byte at a time.
-			b.read(t, ctx, tp, 0, w.LSO, 1)
-			page := must[kafka.Page](t)(b.reader.Fetch(ctx, tp, 20, 1, time.Second))
-			if len(page.Records) != 0 || page.Next <= 20 {
-				t.Errorf("page over the empty batch at 20: %d records, next %d", len(page.Records), page.Next)
-			}
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Skip("the cleaner did not run in time")
-		}
-		time.Sleep(2 * time.Second)
-	}
 }
 
 // SLUICE_TEST_KAFKA_SASL lists users of SASL_PLAINTEXT listeners as
@@ -412,104 +338,5 @@ func TestRealSignIn(t *testing.T) {
 		}
 		got = steps(ctx, c)
 		t.Logf("%s: %+v", f[0], got)
-	}
-}
-
-// BenchmarkConsume compares Claim.Next with a bare loop over sarama's channel, on
-// 1,000,000 records of 200 bytes in 6 partitions. Run it with -benchtime=1x -count=6.
-func BenchmarkConsume(b *testing.B) {
-	c := real(b)
-	ctx := context.Background()
-	const total, parts = 1_000_000, 6
-	info, err := kafka.Probe(ctx, c)
-	if err != nil {
-		b.Fatal(err)
-	}
-	c.Version = info.Version
-	admin, err := kafka.OpenAdmin(ctx, c)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer admin.Close()
-	topic := "bench-consume-200"
-	created, err := admin.CreateTopic(ctx, kafka.TopicSpec{Name: topic, Partitions: parts})
-	if err != nil {
-		b.Fatal(err)
-	}
-	if created {
-		p, err := kafka.OpenProducer(ctx, c)
-		if err != nil {
-			b.Fatal(err)
-		}
-		outs := make([]kafka.Out, 0, total/100)
-		value := make([]byte, 200)
-		for range 100 {
-			outs = outs[:0]
-			for i := range cap(outs) {
-				outs = append(outs, kafka.Out{Topic: topic, Partition: int32(i % parts), Value: value})
-			}
-			if err := p.SendAll(ctx, outs); err != nil {
-				b.Fatal(err)
-			}
-		}
-		p.Close()
-	}
-	for _, bare := range []bool{true, false} {
-		name := "next"
-		if bare {
-			name = "bare"
-		}
-		b.Run(name, func(b *testing.B) {
-			for range b.N {
-				kafka.ConsumeAll(b, c, topic, total, bare)
-			}
-			b.ReportMetric(float64(total)*float64(b.N)/b.Elapsed().Seconds(), "records/s")
-		})
-	}
-}
-
-// BenchmarkRequests measures fenced commits and back-to-back transactions.
-func BenchmarkRequests(b *testing.B) {
-	c := real(b)
-	ctx := context.Background()
-	admin, err := kafka.OpenAdmin(ctx, c)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer admin.Close()
-	topic := "bench-requests"
-	if _, err := admin.CreateTopic(ctx, kafka.TopicSpec{Name: topic, Partitions: 6}); err != nil {
-		b.Fatal(err)
-	}
-	m := kafka.Member{Group: topic}
-	b.Run("commit", func(b *testing.B) {
-		o, err := kafka.OpenOffsets(ctx, c)
-		if err != nil {
-			b.Fatal(err)
-		}
-		defer o.Close()
-		for i := range b.N {
-			if err := o.Commit(ctx, m, committed{{Topic: topic}: {Offset: int64(i), Metadata: strings.Repeat("x", 300)}}); err != nil {
-				b.Fatal(err)
-			}
-		}
-	})
-	for _, parts := range []int32{1, 6} {
-		b.Run(fmt.Sprint("txn-", parts), func(b *testing.B) {
-			x, err := kafka.OpenTxn(ctx, c, topic, 10*time.Second)
-			if err != nil {
-				b.Fatal(err)
-			}
-			defer x.Close()
-			var outs []kafka.Out
-			for p := range parts {
-				outs = append(outs, kafka.Out{Topic: topic, Partition: p, Value: make([]byte, 200)})
-			}
-			for i := range b.N {
-				if err := x.Write(ctx, outs, m, committed{{Topic: topic}: {Offset: int64(i)}}); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
 	}
 }

@@ -113,13 +113,15 @@ type Session interface {
 	Context() context.Context
 	Member() Member
 	Claims() map[string][]int32
-	// Pause stops fetching of partitions without returning from their claims.
+	// Pause stops fetching of partitions without returning from their claims. A fetch
+	// that is out still delivers; what is buffered stays. Before a claim's Consume was
+	// called it has no effect.
 	Pause(partitions map[string][]int32)
 	Resume(partitions map[string][]int32)
 }
 
-// Message is one record as the group consumer delivers it. It is valid until the
-// next one is received; the bytes stay valid as long as they are referenced.
+// Claim is one partition in a session. One goroutine uses it. Records that it
+// delivers stay valid as long as they are referenced.
 type Claim interface {
 	TP() TP
 	// InitialOffset is where sarama begins: the committed offset, or -1/-2 after a reset.
