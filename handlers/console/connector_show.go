@@ -1,0 +1,180 @@
+package console
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"net/http"
+	"time"
+
+	"github.com/sluice-io/sluice/runner/connector"
+	"github.com/sluice-io/sluice/runner/control"
+	"github.com/sluice-io/sluice/views"
+	"github.com/sluice-io/sluice/views/components"
+	"github.com/sluice-io/sluice/views/text"
+)
+
+// chartWidth is the time between two points of a chart, of the hour that it shows.
+const (
+	chartWidth  = 20 * time.Second
+	chartPoints = int(time.Hour / chartWidth)
+)
+
+// connectorShow is a connector's first page, its head or its body.
+func (c *Console) connectorShow(q *request) error {
+	if q.fragment() && q.Query("part") == "head" {
+		m, _, err := c.frame(q, headTab(q.Query("tab")))
+		if err != nil {
+			return err
+		}
+		return q.render(http.StatusOK, views.ConnectorHead(m))
+	}
+	m, err := c.connectorPage(q)
+	if err != nil {
+		return err
+	}
+	return q.renderPart(http.StatusOK, views.Connector(m), views.ConnectorBody(m))
+}
+
+// headTab lets nothing into the page that is no tab.
+func headTab(s string) string {
+	switch s {
+	case tabConfig, tabLogs, tabResources, tabPosition, "modify", "internet", "delete":
+		return s
+	}
+	return tabOverview
+}
+
+func (c *Console) connectorPage(q *request) (views.ConnectorPage, error) {
+	ctx := q.Request.Context()
+	frame, row, err := c.frame(q, tabOverview)
+	if err != nil {
+		return views.ConnectorPage{}, err
+	}
+	st := row.Status
+	m := views.ConnectorPage{ConnectorFrame: frame, LiveBody: frame.Href + "?part=body", Worker: st.Worker,
+		Deployed: row.Deployed || row.Desired != control.DesiredNotDeployed && st.State != connector.StateNotDeployed}
+	m.Page.Refresh = 10
+	if m.Deploy.Steps, err = c.control.DeploySteps(ctx, q.instance(), q.connector()); err != nil {
+		return m, err
+	}
+	m.Deploy.Running = st.State == connector.StateDeploying
+	if m.Deploy.Running {
+		m.Page.Refresh = 2
+	} else if !row.Deployed && st.State == connector.StateFailed {
+		m.Deploy.Failed = st.Cause
+	}
+	if row.Deployed && !m.Deploy.Running && c.now().Sub(st.Since) > 10*time.Minute {
+		m.Deploy.Steps = nil // long done: nobody asks any more
+	}
+	if q.may(control.Operator) {
+		m.DeployURL = frame.Href + "/deploy"
+	}
+	m.Choices = choiceForms(q, row)
+	if len(m.Choices) > 0 {
+		m.Page.Refresh = 0 // somebody is reading and choosing
+	}
+	m.Stats = connectorStats(ctx, st)
+	m.Charts = c.connectorCharts(q)
+	m.Tasks = connectorTasks(q, row)
+	return m, nil
+}
+
+// connectorStats are the figures: what was delivered, how fast, and what waits.
+func connectorStats(ctx context.Context, st control.ConnectorStatus) []components.Stat {
+	lag := components.Stat{Label: text.T(ctx, "connector.lag"), Value: components.Lag(ctx, lagOf(st.LagMillis)), Sub: text.T(ctx, "connector.lag_sub")}
+	if st.Stalled {
+		lag.Tone = components.ToneWarn
+	}
+	diverted := components.Stat{Label: text.T(ctx, "connector.diverted"), Value: components.Number(st.Diverted), Sub: text.T(ctx, "connector.diverted_sub")}
+	if st.Diverted > 0 {
+		diverted.Tone = components.ToneWarn
+	}
+	last := components.Stat{Label: text.T(ctx, "connector.last"), Value: text.T(ctx, "format.never"), Sub: text.T(ctx, "connector.last_none")}
+	if !st.LastDelivery.IsZero() {
+		last.Value, last.Sub = components.Ago(ctx, st.LastDelivery), st.LastDelivery.UTC().Format("2006-01-02 15:04:05 UTC")
+	}
+	return []components.Stat{
+		{Label: text.T(ctx, "connector.delivered"), Value: components.Number(st.Delivered), Sub: text.T(ctx, "connector.delivered_sub")},
+		{Label: text.T(ctx, "connector.rate"), Value: components.Compact(st.RecordsRate), Unit: text.T(ctx, "unit.records_s"), Sub: components.ByteRate(ctx, st.BytesRate)},
+		{Label: text.T(ctx, "connector.bytes_label"), Value: components.Bytes(st.Bytes), Sub: text.T(ctx, "connector.bytes_sub")},
+		{Label: text.T(ctx, "connector.waiting"), Value: components.Number(st.Waiting), Unit: text.T(ctx, "unit.records"), Sub: text.T(ctx, "connector.waiting_sub")},
+		lag, diverted, last,
+	}
+}
+
+// connectorCharts draw the last hour. That they cannot be read breaks no page.
+func (c *Console) connectorCharts(q *request) []components.Chart {
+	ctx := q.Request.Context()
+	to := c.now().Truncate(chartWidth)
+	from := to.Add(-time.Hour)
+	points, err := c.control.Points(ctx, q.instance(), q.connector(), from, to, chartPoints)
+	if err != nil {
+		q.c.log.Warn("reading chart points", "connector", q.connector(), "err", err)
+	}
+	series := func(name string, value func(control.Point) float64) components.Series {
+		s := components.Series{Name: name, Points: make([]components.Point, chartPoints)}
+		for i := range s.Points {
+			s.Points[i] = components.Point{Time: from.Add(time.Duration(i+1) * chartWidth), Value: math.NaN()}
+		}
+		for _, p := range points {
+			if i := int(p.Time.Sub(from) / chartWidth); i >= 0 && i < chartPoints {
+				s.Points[i].Value = value(p)
+			}
+		}
+		return s
+	}
+	width := chartWidth.Seconds()
+	none := text.T(ctx, "chart.none")
+	return []components.Chart{
+		{ID: "chart-records", Title: text.T(ctx, "chart.records"), Area: true, Empty: none, Series: []components.Series{
+			series(text.T(ctx, "chart.delivered"), func(p control.Point) float64 { return float64(p.Records) / width }),
+			series(text.T(ctx, "chart.diverted"), func(p control.Point) float64 { return float64(p.Diverted) / width })}},
+		{ID: "chart-bytes", Title: text.T(ctx, "chart.bytes"), Area: true, Bytes: true, Empty: none, Series: []components.Series{
+			series(text.T(ctx, "chart.bytes"), func(p control.Point) float64 { return float64(p.Bytes) / width })}},
+		{ID: "chart-waiting", Title: text.T(ctx, "chart.waiting"), Area: true, Empty: none, Series: []components.Series{
+			series(text.T(ctx, "chart.waiting"), func(p control.Point) float64 { return float64(p.Waiting) })}},
+		{ID: "chart-lag", Title: text.T(ctx, "chart.lag"), Area: true, Empty: none,
+			Format: func(v float64) string { return components.Duration(ctx, time.Duration(v*float64(time.Second))) }, Series: []components.Series{
+				series(text.T(ctx, "chart.lag"), func(p control.Point) float64 { return float64(p.LagMillis) / 1000 })}},
+	}
+}
+
+func connectorTasks(q *request, row control.ConnectorWithStatus) []views.ConnectorTask {
+	out := make([]views.ConnectorTask, 0, len(row.Status.Tasks))
+	for _, t := range row.Status.Tasks {
+		task := views.ConnectorTask{ID: t.Task, Node: t.Node, State: string(t.State), Stalled: t.Stalled, Cause: t.Cause, Remedy: t.Remedy}
+		if q.may(control.Operator) && row.Desired == control.DesiredRunning {
+			task.Restart = fmt.Sprintf("%s/tasks/%d/restart", q.here(), t.Task)
+		}
+		for _, p := range t.Partitions {
+			task.Partitions = append(task.Partitions, views.ConnectorPartition{
+				Topic: p.Topic, TopicHref: topicURL(row.Instance, p.Topic), Partition: p.Partition, State: string(p.State), Stalled: p.Stalled, Cause: p.Cause, Remedy: p.Remedy,
+				Position: p.Position, End: p.End, Lag: p.Lag, Behind: lagOf(p.LagMillis), Delivered: p.Delivered, Diverted: p.Diverted, Last: p.LastDelivery,
+			})
+		}
+		out = append(out, task)
+	}
+	return out
+}
+
+// choiceForms asks for each partition that waits for a person.
+func choiceForms(q *request, row control.ConnectorWithStatus) []views.ChoiceForm {
+	var out []views.ChoiceForm
+	for _, t := range row.Status.Tasks {
+		for _, p := range t.Partitions {
+			if len(p.Choices) == 0 {
+				continue
+			}
+			f := views.ChoiceForm{ID: fmt.Sprintf("choice-%d", len(out)), Topic: p.Topic, Partition: p.Partition, Lost: p.Lost}
+			if q.may(control.Operator) {
+				f.URL = q.here() + "/choose"
+			}
+			for _, o := range p.Choices {
+				f.Options = append(f.Options, views.ChoiceOption{Choice: o.Choice, Title: o.Title, Risk: o.Risk})
+			}
+			out = append(out, f)
+		}
+	}
+	return out
+}
