@@ -70,9 +70,7 @@ func Check(ctx context.Context, c Cluster, emit func(Step)) {
 			err = classify(err)
 			k.failed = true
 			step.Status, step.Detail = StepFailed, err.Error()
-			if step.Remedy = k.remedy(s.name, err); step.Remedy == "" {
-				step.Remedy = "Look at the broker's log for the time of this test."
-			}
+			step.Remedy = k.remedy(s.name, err)
 		}
 		emit(step)
 	}
@@ -229,14 +227,9 @@ func (k *checker) advertised(ctx context.Context) (string, error) {
 
 // remedy is what to do when a step failed.
 func (k *checker) remedy(step string, err error) string {
-	if hint, ok := err.(interface{ Remedy() string }); ok && hint.Remedy() != "" {
-		return hint.Remedy()
-	}
 	var authority x509.UnknownAuthorityError
 	closed := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 	switch {
-	case step == StepDNS && strings.Contains(err.Error(), "host:port"):
-		return "Correct the bootstrap servers."
 	case step == StepBrokers:
 		return "The bootstrap server answers, but a broker advertises an address that cannot be reached from here. Set advertised.listeners of the broker to an address that this machine reaches, or open the network to it."
 	case step == StepTLS && (closed || errors.Is(err, context.DeadlineExceeded)):
@@ -248,5 +241,16 @@ func (k *checker) remedy(step string, err error) string {
 	case step == StepAuth && closed:
 		return "The broker closed the connection at sign-in. The user name or password is wrong, or the port does not use this SASL mechanism or wants TLS."
 	}
-	return Remedy(err)
+	if r := Remedy(err); r != "" {
+		return r
+	}
+	switch {
+	case step == StepDNS:
+		return "Correct the bootstrap servers or the security protocol."
+	case step == StepDial && k.cluster.Dial != nil:
+		return "The connection was refused before it left this machine. Look at its network rules (SLUICE_EGRESS_ALLOW, SLUICE_EGRESS_DENY)."
+	case step == StepTLS, step == StepAuth:
+		return "Correct the security settings of this instance."
+	}
+	return "Look at the broker's log for the time of this test."
 }
