@@ -18,6 +18,7 @@ type ConnectorsPage struct {
 	Next     string // URL of the page after, or empty
 	Total    int    // of connectors without the filter
 	Operator bool   // the user may suspend, resume, restart and create
+	Admin    bool   // the user may add and enable instances
 	New      string // URL that starts a connector; empty when no instance is enabled
 	Example  string // URL posted to, that makes and starts the sandbox's example connector; empty without a sandbox
 	Enable   string // URL of the instance to enable, when there is one and none is enabled

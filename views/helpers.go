@@ -121,3 +121,26 @@ func paramPairs(ctx context.Context, p Param) []components.Pair {
 	}
 	return out
 }
+
+// emptyActions are the next steps where there is no connector yet, the best one first.
+func emptyActions(ctx context.Context, m ConnectorsPage) []components.Action {
+	var out []components.Action
+	if m.Example != "" {
+		out = append(out, components.Action{Label: text.T(ctx, "connectors.example"), Icon: "rocket", Post: m.Example})
+	}
+	if m.New != "" {
+		out = append(out, components.Action{Label: text.T(ctx, "connectors.create"), Icon: "plus", Href: m.New})
+	} else if m.Enable != "" {
+		out = append(out, components.Action{Label: text.T(ctx, "instance.enable"), Icon: "zap", Href: m.Enable})
+	}
+	if m.Admin {
+		out = append(out, components.Action{Label: text.T(ctx, "instances.add"), Icon: "server", Href: "/instances/new"})
+	}
+	if len(out) > 0 {
+		out[0].Kind = "primary"
+	}
+	return out
+}
+
+// detailed says whether the topics' settings are known: listing them costs a request a topic, and lists leave it out.
+func detailed(rows []Topic) bool { return len(rows) > 0 && rows[0].Cleanup != "" }

@@ -40,11 +40,51 @@ func (c *Console) accountRoutes() []route {
 	}
 }
 
-func (c *Console) homeRoutes() []route { return nil }
+func (c *Console) homeRoutes() []route {
+	return []route{
+		get("/", control.Viewer, c.connectorsList),
+		get("/connectors/new", control.Operator, c.connectorsNew),
+		post("/connectors/bulk", control.Operator, c.connectorsBulk),
+		get("/checks/:check", control.Operator, c.checkShow),
+	}
+}
 
-func (c *Console) instanceRoutes() []route { return nil }
+func (c *Console) instanceRoutes() []route {
+	return []route{
+		get("/instances", control.Viewer, c.instancesList),
+		post("/instances", control.Admin, c.instanceCreate),
+		get("/instances/new", control.Admin, c.instanceNew),
+		post("/instances/new/check", control.Admin, c.instanceNewCheck),
+		post("/instances/new/update", control.Admin, c.instanceNewUpdate),
+		get("/instances/:instance", control.Viewer, c.instanceShow),
+		post("/instances/:instance/quota", control.Operator, c.instanceQuota),
+		get("/instances/:instance/topics", control.Viewer, c.instanceTopics),
+		get("/instances/:instance/settings", control.Admin, c.instanceSettings),
+		post("/instances/:instance/settings", control.Admin, c.instanceUpdate),
+		post("/instances/:instance/settings/check", control.Admin, c.instanceSettingsCheck),
+		post("/instances/:instance/settings/update", control.Admin, c.instanceSettingsUpdate),
+		post("/instances/:instance/delete", control.Admin, c.instanceDelete),
+		get("/instances/:instance/enable", control.Viewer, c.instanceEnable),
+		post("/instances/:instance/enable", control.Admin, c.instanceEnableSubmit),
+	}
+}
 
-func (c *Console) sandboxRoutes() []route { return nil }
+// sandboxRoutes exist while the sandbox is on.
+func (c *Console) sandboxRoutes() []route {
+	if c.sandbox == nil {
+		return nil
+	}
+	return []route{
+		get("/sandbox", control.Viewer, c.sandboxObjects),
+		get("/sandbox/object", control.Operator, c.sandboxObject),
+		get("/sandbox/requests", control.Operator, c.sandboxRequests),
+		get("/sandbox/faults", control.Operator, c.sandboxFaults),
+		post("/sandbox/faults", control.Operator, c.sandboxFaultAdd),
+		post("/sandbox/faults/update", control.Operator, c.sandboxFaultUpdate),
+		post("/sandbox/faults/:fault/off", control.Operator, c.sandboxFaultOff),
+		post("/sandbox/example", control.Operator, c.sandboxExample),
+	}
+}
 
 func (c *Console) helpRoutes() []route { return nil }
 

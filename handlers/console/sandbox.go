@@ -97,3 +97,6 @@ type SandboxProblem struct {
 	Field   string // "rate", "status", "latency_ms", …
 	Message string
 }
+
+// sandboxInstance is the instance that the sandbox brings.
+const sandboxInstance = "sandbox"

@@ -1,0 +1,99 @@
+package console
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/sluice-io/sluice/views"
+	"github.com/sluice-io/sluice/views/components"
+	"github.com/sluice-io/sluice/views/text"
+)
+
+// faultForm is a fault as it was typed.
+type faultForm struct {
+	kind, operation, prefix, percent, status, code, millis, seconds string
+	problems                                                         map[string]string
+}
+
+func newFaultForm() *faultForm {
+	return &faultForm{kind: "status", operation: "PutObject", percent: "50", status: "503", code: "ServiceUnavailable", millis: "2000", seconds: "1800", problems: map[string]string{}}
+}
+
+// sandboxFaults shows what is switched on, and the form for another fault.
+func (c *Console) sandboxFaults(q *request) error {
+	return c.showFaults(q, http.StatusOK, newFaultForm())
+}
+
+func (c *Console) showFaults(q *request, status int, f *faultForm) error {
+	ctx := q.Request.Context()
+	m := views.SandboxFaultsPage{SandboxPage: q.sandboxPage(tabFaults), URL: tabFaults, Form: f.group(ctx)}
+	m.Errors = components.Errors(m.Form)
+	for i, fault := range c.sandbox.Faults() {
+		m.Active = append(m.Active, views.Fault{Title: faultTitle(ctx, fault), Hits: int64(fault.Hits), Off: tabFaults + "/" + strconv.Itoa(i) + "/off"})
+	}
+	return q.renderPart(status, views.SandboxFaults(m), views.SandboxFaultsForm(m))
+}
+
+// group is the form: what happens, to which requests, how often.
+func (f *faultForm) group(ctx context.Context) components.Group {
+	field := func(key, kind, value, unit string, options ...components.Option) components.Field {
+		return components.Field{Key: key, Kind: kind, Label: text.T(ctx, "fault_form."+key), Help: text.T(ctx, "fault_form."+key+"_help"), Value: value, Unit: unit, Options: options,
+			Error: f.problems[key], Short: kind == components.KindNumber, Complete: "off"}
+	}
+	kinds := []string{"status", "stored", "slow", "before", "after", "skew", "crc"}
+	var choices []components.Option
+	for _, k := range kinds {
+		choices = append(choices, components.Option{Value: k, Label: text.T(ctx, "fault_form.kind_"+k)})
+	}
+	kind := field("kind", components.KindRadio, f.kind, "", choices...)
+	kind.UpdateURL = tabFaults + "/update"
+	var operations []components.Option
+	for _, o := range []string{"*", "PutObject", "InitiateMultipartUpload", "UploadPart", "CompleteMultipartUpload", "HeadObject", "GetObject", "ListObjects"} {
+		operations = append(operations, components.Option{Value: o})
+	}
+	g := components.Group{Title: text.T(ctx, "fault_form.title"), Intro: text.T(ctx, "fault_form.intro"), Fields: []components.Field{kind}}
+	switch f.kind {
+	case "status", "stored":
+		g.Fields = append(g.Fields, field("status", components.KindNumber, f.status, ""), field("code", components.KindText, f.code, ""))
+	case "slow":
+		g.Fields = append(g.Fields, field("millis", components.KindNumber, f.millis, "ms"))
+	case "skew":
+		g.Fields = append(g.Fields, field("seconds", components.KindNumber, f.seconds, "s"))
+	}
+	return components.Group{Title: g.Title, Intro: g.Intro, Fields: append(g.Fields, field("operation", components.KindPicker, f.operation, "", operations...),
+		field("prefix", components.KindText, f.prefix, ""), field("percent", components.KindNumber, f.percent, "%"))}
+}
+
+// faultTitle says what a fault does.
+func faultTitle(ctx context.Context, f SandboxFault) string {
+	var what []string
+	switch {
+	case f.Status != 0 && f.AfterStoring:
+		what = append(what, text.T(ctx, "fault_form.does_stored", f.Status))
+	case f.Status != 0:
+		what = append(what, text.T(ctx, "fault_form.does_status", strings.TrimSpace(fmt.Sprintf("%d %s", f.Status, f.Code))))
+	}
+	if f.LatencyMS != 0 {
+		what = append(what, text.T(ctx, "fault_form.does_slow", text.Number(int64(f.LatencyMS))))
+	}
+	switch f.Cut {
+	case "before":
+		what = append(what, text.T(ctx, "fault_form.does_before"))
+	case "after":
+		what = append(what, text.T(ctx, "fault_form.does_after"))
+	}
+	if f.SkewSeconds != 0 {
+		what = append(what, text.T(ctx, "fault_form.does_skew", f.SkewSeconds))
+	}
+	if f.WrongCRC {
+		what = append(what, text.T(ctx, "fault_form.does_crc"))
+	}
+	operation := f.Operation
+	if operation == "*" {
+		operation = text.T(ctx, "fault_form.any")
+	}
+	return text.T(ctx, "fault_form.of", strings.Join(what, ", "), strconv.FormatFloat(f.Rate*100, 'f', -1, 64), operation)
+}
