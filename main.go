@@ -124,9 +124,13 @@ func memoryLimit(budget int64) int64 { return budget + 110<<20 }
 // serveUntil runs everything until ctx ends.
 func serveUntil(ctx context.Context, set *settings.Settings, log *slog.Logger, stdout io.Writer) error {
 	specs := catalog.All()
+	var supervisor *runner.Supervisor
 	store, err := models.Open(ctx, models.Options{
 		DataDir: set.DataDir, KeyFile: set.KeyFile, Key: set.Key, AdminPassword: set.AdminPassword,
 		SecretKeys: catalog.SecretKeys, LogAge: set.LogAge, LogBytes: set.LogBytes, Logger: log,
+		RollUp: func(c runner.Connector, tasks []runner.TaskStatus) connector.Status {
+			return supervisor.RollUp(c, tasks)
+		},
 	})
 	if err != nil {
 		return err
@@ -151,7 +155,11 @@ func serveUntil(ctx context.Context, set *settings.Settings, log *slog.Logger, s
 	if box != nil {
 		defer box.Close()
 	}
-	regions, err := store.Regions(ctx)
+	if err := applyEgressRules(ctx, store, rules); err != nil {
+		return err
+	}
+	known := modelstore.Store{Store: store}
+	regions, err := known.Regions(ctx)
 	if err != nil {
 		return fmt.Errorf("reading regions: %w", err)
 	}
@@ -159,12 +167,12 @@ func serveUntil(ctx context.Context, set *settings.Settings, log *slog.Logger, s
 	if err != nil {
 		return err
 	}
-	supervisor := runner.NewSupervisor(runner.Options{
+	supervisor = runner.NewSupervisor(runner.Options{
 		Store: store, Specs: specs, Node: store.NodeID(), Worker: listener.Addr().String(), Installation: store.InstallationID(),
 		Dial: dialer(rules), Seal: store.Sealer(), Budget: runner.NewBudget(set.MemoryBudget),
 		AllowECSRAMRole: set.AllowECSRAM, Regions: regions, Logger: log, Faults: faults,
 	})
-	service := control.New(control.Options{Store: modelstore.Store{Store: store}, Supervisor: supervisor, Specs: specs, Addresses: rules.CheckAddress, Logger: log})
+	service := control.New(control.Options{Store: known, Supervisor: supervisor, Specs: specs, Addresses: rules.CheckAddress, Logger: log})
 	if box != nil {
 		if err := service.EnsureSandbox(ctx, box.Kafka.Addr()); err != nil {
 			return fmt.Errorf("making the instance sandbox: %w", err)
@@ -196,6 +204,23 @@ func surface(ctx context.Context, set *settings.Settings, service *control.Servi
 	}
 	o.Pages = console.New(pages)
 	return http.NewCrossOriginProtection().Handler(handlers.New(o))
+}
+
+// applyEgressRules puts the address ranges that administrators stored in force.
+func applyEgressRules(ctx context.Context, store *models.Store, rules *egress.Egress) error {
+	stored, err := store.EgressRules(ctx)
+	if err != nil {
+		return fmt.Errorf("reading the network rules: %w", err)
+	}
+	var allow, deny []string
+	for _, r := range stored {
+		if r.Allow {
+			allow = append(allow, r.CIDR)
+		} else {
+			deny = append(deny, r.CIDR)
+		}
+	}
+	return rules.SetLists(allow, deny)
 }
 
 // dialer gives the runner the network rules as it asks for them.
