@@ -78,4 +78,3 @@ func (c *Console) usedTopics(q *request) (map[string][]views.Link, error) {
 	}
 	return out, nil
 }
-

@@ -86,6 +86,20 @@ func (c *Console) sandboxRoutes() []route {
 	}
 }
 
-func (c *Console) helpRoutes() []route { return nil }
+func (c *Console) helpRoutes() []route {
+	return []route{
+		get("/help", control.Viewer, c.helpShow),
+		get("/help/connectors/:class", control.Viewer, c.helpReference),
+	}
+}
 
-func (c *Console) adminRoutes() []route { return nil }
+func (c *Console) adminRoutes() []route {
+	return []route{
+		get("/admin", control.Admin, c.adminQuota),
+		post("/admin/requests/:request/grant", control.Admin, c.adminQuotaGrant),
+		post("/admin/requests/:request/refuse", control.Admin, c.adminQuotaRefuse),
+		get("/admin/sessions", control.Admin, c.adminSessions),
+		post("/admin/sessions/:session/end", control.Admin, c.adminSessionEnd),
+		get("/admin/audit", control.Admin, c.adminAudit),
+	}
+}

@@ -15,7 +15,7 @@ import (
 // faultForm is a fault as it was typed.
 type faultForm struct {
 	kind, operation, prefix, percent, status, code, millis, seconds string
-	problems                                                         map[string]string
+	problems                                                        map[string]string
 }
 
 func newFaultForm() *faultForm {
