@@ -30,6 +30,16 @@ func (s Store) Instances(ctx context.Context) ([]control.InstanceInfo, error) {
 	return out, nil
 }
 
+// Regions lists the regions that every installation knows and those that an
+// administrator added.
+func (s Store) Regions(ctx context.Context) ([]connector.Region, error) {
+	added, err := s.Store.Regions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return append(connector.Regions(), added...), nil
+}
+
 // CreateInstance stores a new instance.
 func (s Store) CreateInstance(ctx context.Context, in *control.Instance) error {
 	return known(s.Store.CreateInstance(ctx, in))
@@ -155,6 +165,7 @@ func known(err error) error {
 		taken *models.NameTakenError
 		quota *models.QuotaError
 		used  *models.InUseError
+		wrong *models.InvalidError
 	)
 	switch {
 	case err == nil:
@@ -167,6 +178,11 @@ func known(err error) error {
 		return fmt.Errorf("%w: %w", control.ErrStale, err)
 	case errors.As(err, &used):
 		return fmt.Errorf("%w: %w", control.ErrInUse, err)
+	case errors.As(err, &wrong):
+		return &control.Error{Kind: control.Invalid, Message: "Some values are not valid.", Err: err,
+			Fields: []connector.FieldError{{Field: wrong.Field, Message: wrong.Message}}}
+	case errors.Is(err, models.ErrDiskFull):
+		return &control.Error{Kind: control.Unavailable, Message: "The disk of the data directory is full or cannot be written; free space there, nothing else is needed.", Err: err}
 	case errors.Is(err, models.ErrDecided):
 		return fmt.Errorf("%w: %w", control.ErrDecided, err)
 	}

@@ -56,9 +56,9 @@ func (s *Service) InstanceRow(ctx context.Context, name string) (runner.Instance
 
 // InstanceSpec declares the members of an instance with the regions known now.
 func (s *Service) InstanceSpec(ctx context.Context) (*connector.Spec, error) {
-	regions, err := s.store.Regions(ctx)
+	regions, err := s.Regions(ctx)
 	if err != nil {
-		return nil, fromStore(err, "regions")
+		return nil, err
 	}
 	return InstanceSpec(regions), nil
 }
@@ -139,28 +139,6 @@ func (s *Service) DeleteInstance(ctx context.Context, name string) error {
 	return nil
 }
 
-// EnsureInstance makes an enabled instance, or brings the connection members of an
-// existing one up to date: the sandbox's, whose address may change from start to start.
-func (s *Service) EnsureInstance(ctx context.Context, want runner.Instance) error {
-	ctx = WithActor(ctx, System())
-	in, err := s.store.InstanceByName(ctx, want.Name)
-	if err == nil {
-		if in.BootstrapServers != want.BootstrapServers {
-			in.BootstrapServers = want.BootstrapServers
-			err = s.store.UpdateInstance(ctx, in)
-		}
-		return err
-	}
-	if fromStore(err, "").(*Error).Kind != NotFound {
-		return fmt.Errorf("reading instance %s: %w", want.Name, err)
-	}
-	want.Status = runner.InstanceUnknown
-	if err := s.store.CreateInstance(ctx, &want); err != nil {
-		return fmt.Errorf("making instance %s: %w", want.Name, err)
-	}
-	return s.store.SetInstanceEnabled(ctx, want.ID, true)
-}
-
 // CheckInstanceValues validates members without storing them, for a field check of a
 // form: the problems by field. name is the instance being changed, "" for a new one.
 func (s *Service) CheckInstanceValues(ctx context.Context, name string, values connector.Config) ([]connector.FieldError, error) {
@@ -187,10 +165,14 @@ func (s *Service) CheckInstanceValues(ctx context.Context, name string, values c
 // checkInstance validates values (of old, when it is a change) and returns them with
 // stored secrets and defaults filled in.
 func (s *Service) checkInstance(ctx context.Context, old *runner.Instance, values connector.Config) (connector.Config, error) {
-	spec, err := s.InstanceSpec(ctx)
+	regions, err := s.Regions(ctx)
 	if err != nil {
 		return nil, err
 	}
+	if old != nil { // a region that was removed since stays where it is
+		regions = append(regions, connector.Region{ID: old.Region, Name: old.Region})
+	}
+	spec := InstanceSpec(regions)
 	var problems []connector.FieldError
 	for _, k := range spec.Unknown(values) {
 		problems = append(problems, connector.FieldError{Field: k, Message: "An instance has no member of this name."})

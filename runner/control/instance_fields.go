@@ -46,7 +46,7 @@ func InstanceSpec(regions []connector.Region) *connector.Spec {
 	return &connector.Spec{Class: "INSTANCE", Steps: []connector.Step{{ID: connector.StepBasic, Title: "Instance", Fields: []connector.Field{
 		{Key: InstanceName, Label: "Name", Kind: connector.String, Required: true, Fixed: connector.FixedAlways, Validate: connector.ValidName, Example: "production",
 			Help: "1 to 48 lower-case letters, digits and hyphens."},
-		{Key: InstanceRegion, Label: "Region", Kind: connector.Enum, Options: places, Required: true, Default: connector.Const("self-hosted"),
+		{Key: InstanceRegion, Label: "Region", Kind: connector.Enum, Options: places, Required: true, Default: connector.Const(selfHosted),
 			Help: "Where the cluster stands; another region than a destination's needs Internet access."},
 		{Key: InstanceBootstrap, Label: "Bootstrap servers", Kind: connector.List, Required: true, Max: 2048, Validate: validBootstrap, Example: "10.0.0.5:9092,10.0.0.6:9092",
 			Help: "host:port, comma-separated."},

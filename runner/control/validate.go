@@ -89,11 +89,21 @@ func (s *Service) candidate(ctx context.Context, instance string, cfg, stored co
 	given[connector.KeyClass] = spec.Class
 	c := &candidate{instance: in, env: s.sup.Env(in), spec: spec, given: given}
 	c.resolved = spec.Resolve(given, c.env)
-	c.problems = spec.Problems(c.resolved, c.env)
+	c.problems = withoutEchoes(spec.Problems(c.resolved, c.env), c)
 	if len(c.problems) == 0 {
 		c.problems = slices.Concat(s.reachProblems(c), loopProblems(c))
 	}
 	return c, nil
+}
+
+// withoutEchoes leaves out what a wrong name does to the defaults that are made of it.
+func withoutEchoes(problems []connector.FieldError, c *candidate) []connector.FieldError {
+	if !slices.ContainsFunc(problems, func(p connector.FieldError) bool { return p.Field == connector.KeyName }) {
+		return problems
+	}
+	return slices.DeleteFunc(problems, func(p connector.FieldError) bool {
+		return p.Field != connector.KeyName && c.given.Get(p.Field) == "" && c.resolved.Get(p.Field) != ""
+	})
 }
 
 func (s *Service) classes() string {
