@@ -23,6 +23,20 @@ func (s *Supervisor) Status(ctx context.Context, id int64) (ConnectorStatus, err
 	return s.restStatus(c), nil
 }
 
+// RollUp is the state of a connector by what runs of it here, or, when nothing does, by
+// what is wanted of it and the last states of its tasks.
+func (s *Supervisor) RollUp(c Connector, tasks []TaskStatus) connector.Status {
+	if r := s.runOf(c.ID); r != nil {
+		return r.rollUp().Status
+	}
+	st := s.restStatus(c).Status
+	if c.Desired == DesiredRunning && len(tasks) > 0 {
+		st.State = connector.StateRunning
+		return combine(st, tasks)
+	}
+	return st
+}
+
 func (s *Supervisor) restStatus(c Connector) ConnectorStatus {
 	return ConnectorStatus{Status: connector.Status{State: idleState(c.Desired), Since: c.UpdatedAt}, Worker: s.o.Worker}
 }
