@@ -159,7 +159,7 @@ func serveUntil(ctx context.Context, set *settings.Settings, log *slog.Logger, s
 		return err
 	}
 	known := modelstore.Store{Store: store}
-	regions, err := known.Regions(ctx)
+	added, err := store.Regions(ctx)
 	if err != nil {
 		return fmt.Errorf("reading regions: %w", err)
 	}
@@ -170,7 +170,7 @@ func serveUntil(ctx context.Context, set *settings.Settings, log *slog.Logger, s
 	supervisor = runner.NewSupervisor(runner.Options{
 		Store: store, Specs: specs, Node: store.NodeID(), Worker: listener.Addr().String(), Installation: store.InstallationID(),
 		Dial: dialer(rules), Seal: store.Sealer(), Budget: runner.NewBudget(set.MemoryBudget),
-		AllowECSRAMRole: set.AllowECSRAM, Regions: regions, Logger: log, Faults: faults,
+		AllowECSRAMRole: set.AllowECSRAM, Regions: append(control.BuiltinRegions(), added...), Logger: log, Faults: faults,
 	})
 	service := control.New(control.Options{Store: known, Supervisor: supervisor, Specs: specs, Addresses: rules.CheckAddress, Logger: log})
 	if box != nil {

@@ -30,16 +30,6 @@ func (s Store) Instances(ctx context.Context) ([]control.InstanceInfo, error) {
 	return out, nil
 }
 
-// Regions lists the regions that every installation knows and those that an
-// administrator added.
-func (s Store) Regions(ctx context.Context) ([]connector.Region, error) {
-	added, err := s.Store.Regions(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return append(connector.Regions(), added...), nil
-}
-
 // CreateInstance stores a new instance.
 func (s Store) CreateInstance(ctx context.Context, in *control.Instance) error {
 	return known(s.Store.CreateInstance(ctx, in))
