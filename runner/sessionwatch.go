@@ -92,6 +92,37 @@ func (s *taskSession) watchTopics(ctx context.Context) {
 			s.end(errRejoin)
 		}
 	}
+	s.watchOwners(ctx)
+}
+
+// watchOwners joins again when partitions stay without an owner: a static member that
+// comes back keeps the group's old assignment, also when topics or partitions were added
+// meanwhile. Joining again with the same member id makes the leader assign anew.
+func (s *taskSession) watchOwners(ctx context.Context) {
+	g, err := s.clients.admin.DescribeGroup(ctx, s.t.group)
+	if err != nil || g.State != "Stable" {
+		return
+	}
+	owned := map[kafka.TP]bool{}
+	for _, m := range g.Members {
+		for topic, ps := range m.Assigned {
+			for _, p := range ps {
+				owned[kafka.TP{Topic: topic, Partition: p}] = true
+			}
+		}
+	}
+	before := s.unowned
+	s.unowned = false
+	for name, top := range s.topics {
+		for _, p := range top.Partitions {
+			s.unowned = s.unowned || !owned[kafka.TP{Topic: name, Partition: p}]
+		}
+	}
+	if s.unowned && before && time.Since(s.t.asked) > 4*s.t.o.look {
+		s.t.asked = time.Now()
+		s.t.o.Log(LogInfo, "Some partitions belong to no member of the group: the task joins again so that they are assigned.", nil)
+		s.end(errRejoin)
+	}
 }
 
 func (s *taskSession) stopTopic(name string, e *stopError) {

@@ -75,6 +75,7 @@ type sinkTask struct {
 	seat    string // instance id of the static member
 	tuning  sinkTuning
 	fences  []time.Time
+	asked   time.Time     // when the task last joined again for partitions that nobody had
 	restart chan struct{} // closed and made anew by Retry: pauses end early; under mu
 
 	mu      sync.Mutex

@@ -171,3 +171,42 @@ func TestTaskMissingTopic(t *testing.T) {
 	b.allDelivered()
 	b.until("running", func() bool { return r.task.Status().State == connector.StateRunning })
 }
+
+// A cluster that does not answer is waited for, and the status says so.
+func TestTaskUnreachableCluster(t *testing.T) {
+	t.Parallel()
+	b := newTaskBed(t, 1)
+	r := b.start(func(o *runner.TaskOptions) { o.Cluster.Bootstrap = []string{"127.0.0.1:1"} })
+	b.until("recovering", func() bool { return r.task.Status().State == connector.StateRecovering })
+	if st := r.task.Status(); st.Cause == "" || st.Remedy == "" {
+		t.Errorf("%+v", st.Status)
+	}
+	if err := r.stop(runner.ErrShutdown); err != nil {
+		t.Errorf("stopped with %v", err)
+	}
+}
+
+// A stop is quick whatever the task waits for, and releases everything it held.
+func TestTaskStopsWhileAway(t *testing.T) {
+	t.Parallel()
+	for _, cause := range []error{runner.ErrShutdown, runner.ErrSuspend, runner.ErrRestart} {
+		t.Run(cause.Error(), func(t *testing.T) {
+			t.Parallel()
+			b := newTaskBed(t, 2)
+			b.dest.Away(true)
+			b.put(0, numbered("a", 0, 100)...)
+			r := b.start()
+			r.untilState(0, connector.StateRecovering)
+			began := time.Now()
+			if err := r.stop(cause); err != nil {
+				t.Errorf("stopped with %v", err)
+			}
+			if took := time.Since(began); took > 7*time.Second {
+				t.Errorf("stopping took %s", took)
+			}
+			b.dest.Away(false)
+			b.start()
+			b.allDelivered()
+		})
+	}
+}

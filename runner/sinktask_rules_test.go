@@ -157,6 +157,24 @@ func TestRule04AddedPartitionStartsAtItsBeginning(t *testing.T) {
 	}
 }
 
+// A static member that comes back keeps the old assignment: partitions that were added
+// meanwhile must be noticed all the same.
+func TestRule04PartitionsAddedWhileDown(t *testing.T) {
+	t.Parallel()
+	b := newTaskBed(t, 1)
+	r := b.start()
+	b.put(0, numbered("a", 0, 5)...)
+	b.allDelivered()
+	r.stop(runner.ErrShutdown)
+	b.check(b.admin.AddPartitions(b.ctx, b.topic, 2))
+	b.until("the partition can be written", func() bool {
+		return b.prod.SendAll(b.ctx, []kafka.Out{{Topic: b.topic, Partition: 1, Value: []byte("first")}}) == nil
+	})
+	b.wrote = append(b.wrote, "first")
+	b.start(runner.LookOften(100 * time.Millisecond))
+	b.allDelivered()
+}
+
 func TestRule04MissingPositionIsAGap(t *testing.T) {
 	t.Parallel()
 	b := newTaskBed(t, 1)

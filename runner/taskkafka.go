@@ -35,6 +35,7 @@ type taskReader interface {
 
 type taskAdmin interface {
 	Topic(ctx context.Context, name string) (kafka.Topic, error)
+	DescribeGroup(ctx context.Context, name string) (kafka.Group, error)
 	Close() error
 }
 

@@ -30,6 +30,7 @@ type taskSession struct {
 	topics  map[string]kafka.Topic
 	side    sync.WaitGroup
 	aborted atomic.Bool
+	unowned bool // the last look found partitions that no member has
 
 	mu    sync.Mutex
 	ended error
