@@ -52,7 +52,7 @@ func createAction(ctx context.Context, m InstancePage) []components.Action {
 	if !m.Operator || !m.Instance.Enabled || m.quotaFull() {
 		return nil
 	}
-	return []components.Action{{Label: text.T(ctx, "connectors.create"), Icon: "plus", Kind: "primary", Href: m.New}}
+	return []components.Action{{Label: text.T(ctx, "connectors.create"), Icon: "plus", Href: m.New}} // the head has the primary one
 }
 
 func instanceStats(ctx context.Context, m InstanceConnectorsPage) []components.Stat {
@@ -144,3 +144,13 @@ func emptyActions(ctx context.Context, m ConnectorsPage) []components.Action {
 
 // detailed says whether the topics' settings are known: listing them costs a request a topic, and lists leave it out.
 func detailed(rows []Topic) bool { return len(rows) > 0 && rows[0].Cleanup != "" }
+
+// controlled says whether the cluster's controller is known.
+func controlled(brokers []Broker) bool {
+	for _, b := range brokers {
+		if b.Controller {
+			return true
+		}
+	}
+	return false
+}

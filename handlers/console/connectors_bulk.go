@@ -16,7 +16,7 @@ const maxBulk = 1000
 // itself: what is refused does not keep the others from being done.
 func (c *Console) connectorsBulk(q *request) error {
 	ctx := q.Request.Context()
-	act, ok := c.bulkAct(q.value("act"))
+	act, said, ok := c.bulkAct(q.value("act"))
 	if !ok {
 		return &control.Error{Kind: control.Invalid, Message: text.T(ctx, "bulk.unknown", clip(q.value("act"), 40))}
 	}
@@ -40,7 +40,7 @@ func (c *Console) connectorsBulk(q *request) error {
 		done++
 	}
 	if done > 0 {
-		q.done(text.N(ctx, "bulk."+q.value("act"), int64(done)), "")
+		q.done(text.N(ctx, said, int64(done)), "")
 	}
 	if len(refusals) > 0 {
 		q.flash(flash{Tone: components.ToneBad, Title: text.N(ctx, "bulk.refused", int64(len(refusals))), Body: strings.Join(refusals[:min(3, len(refusals))], " ")})
@@ -48,18 +48,19 @@ func (c *Console) connectorsBulk(q *request) error {
 	return q.redirect(q.home())
 }
 
-func (c *Console) bulkAct(name string) (func(ctx context.Context, instance, name string) error, bool) {
+// bulkAct is what a button does, and what is said afterwards.
+func (c *Console) bulkAct(name string) (act func(ctx context.Context, instance, name string) error, said string, ok bool) {
 	switch name {
 	case "suspend":
-		return c.control.Pause, true
+		return c.control.Pause, "bulk.suspend", true
 	case "resume":
-		return c.control.Resume, true
+		return c.control.Resume, "bulk.resume", true
 	case "restart":
 		return func(ctx context.Context, instance, name string) error {
 			return c.control.Restart(ctx, instance, name, false, true)
-		}, true
+		}, "bulk.restart", true
 	}
-	return nil, false
+	return nil, "", false
 }
 
 // home is the list with the filter the reader had, when the browser says so.

@@ -34,11 +34,10 @@ func paramOf(ctx context.Context, spec *connector.Spec, f connector.Field) views
 
 // typeOf says in words what a value looks like, with its range and unit.
 func typeOf(ctx context.Context, f connector.Field) string {
-	kind := map[connector.FieldKind]string{
-		connector.String: "text", connector.Text: "lines", connector.Secret: "secret", connector.Int: "number", connector.Bytes: "bytes",
-		connector.Duration: "duration", connector.Bool: "bool", connector.Enum: "enum", connector.List: "list",
-	}[f.Kind]
-	out := text.T(ctx, "type_of."+kind)
+	out := text.T(ctx, map[connector.FieldKind]string{
+		connector.String: "type_of.text", connector.Text: "type_of.lines", connector.Secret: "type_of.secret", connector.Int: "type_of.number", connector.Bytes: "type_of.bytes",
+		connector.Duration: "type_of.duration", connector.Bool: "type_of.bool", connector.Enum: "type_of.enum", connector.List: "type_of.list",
+	}[f.Kind])
 	switch f.Kind {
 	case connector.Int, connector.Bytes, connector.Duration:
 		if f.Min != 0 || f.Max != 0 {

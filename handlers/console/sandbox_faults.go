@@ -39,16 +39,15 @@ func (c *Console) showFaults(q *request, status int, f *faultForm) error {
 
 // group is the form: what happens, to which requests, how often.
 func (f *faultForm) group(ctx context.Context) components.Group {
-	field := func(key, kind, value, unit string, options ...components.Option) components.Field {
-		return components.Field{Key: key, Kind: kind, Label: text.T(ctx, "fault_form."+key), Help: text.T(ctx, "fault_form."+key+"_help"), Value: value, Unit: unit, Options: options,
+	field := func(key, kind, value, unit, label, help string, options ...components.Option) components.Field {
+		return components.Field{Key: key, Kind: kind, Label: text.T(ctx, label), Help: text.T(ctx, help), Value: value, Unit: unit, Options: options,
 			Error: f.problems[key], Short: kind == components.KindNumber, Complete: "off"}
 	}
-	kinds := []string{"status", "stored", "slow", "before", "after", "skew", "crc"}
 	var choices []components.Option
-	for _, k := range kinds {
-		choices = append(choices, components.Option{Value: k, Label: text.T(ctx, "fault_form.kind_"+k)})
+	for _, k := range faultKinds() {
+		choices = append(choices, components.Option{Value: k[0], Label: text.T(ctx, k[1])})
 	}
-	kind := field("kind", components.KindRadio, f.kind, "", choices...)
+	kind := field("kind", components.KindRadio, f.kind, "", "fault_form.kind", "fault_form.kind_help", choices...)
 	kind.UpdateURL = tabFaults + "/update"
 	var operations []components.Option
 	for _, o := range []string{"*", "PutObject", "InitiateMultipartUpload", "UploadPart", "CompleteMultipartUpload", "HeadObject", "GetObject", "ListObjects"} {
@@ -57,14 +56,23 @@ func (f *faultForm) group(ctx context.Context) components.Group {
 	g := components.Group{Title: text.T(ctx, "fault_form.title"), Intro: text.T(ctx, "fault_form.intro"), Fields: []components.Field{kind}}
 	switch f.kind {
 	case "status", "stored":
-		g.Fields = append(g.Fields, field("status", components.KindNumber, f.status, ""), field("code", components.KindText, f.code, ""))
+		g.Fields = append(g.Fields, field("status", components.KindNumber, f.status, "", "fault_form.status", "fault_form.status_help"),
+			field("code", components.KindText, f.code, "", "fault_form.code", "fault_form.code_help"))
 	case "slow":
-		g.Fields = append(g.Fields, field("millis", components.KindNumber, f.millis, "ms"))
+		g.Fields = append(g.Fields, field("millis", components.KindNumber, f.millis, "ms", "fault_form.millis", "fault_form.millis_help"))
 	case "skew":
-		g.Fields = append(g.Fields, field("seconds", components.KindNumber, f.seconds, "s"))
+		g.Fields = append(g.Fields, field("seconds", components.KindNumber, f.seconds, "s", "fault_form.seconds", "fault_form.seconds_help"))
 	}
-	return components.Group{Title: g.Title, Intro: g.Intro, Fields: append(g.Fields, field("operation", components.KindPicker, f.operation, "", operations...),
-		field("prefix", components.KindText, f.prefix, ""), field("percent", components.KindNumber, f.percent, "%"))}
+	g.Fields = append(g.Fields, field("operation", components.KindPicker, f.operation, "", "fault_form.operation", "fault_form.operation_help", operations...),
+		field("prefix", components.KindText, f.prefix, "", "fault_form.prefix", "fault_form.prefix_help"),
+		field("percent", components.KindNumber, f.percent, "%", "fault_form.percent", "fault_form.percent_help"))
+	return g
+}
+
+// faultKinds are the kinds of faults with what each is called.
+func faultKinds() [][2]string {
+	return [][2]string{{"status", "fault_form.kind_status"}, {"stored", "fault_form.kind_stored"}, {"slow", "fault_form.kind_slow"}, {"before", "fault_form.kind_before"},
+		{"after", "fault_form.kind_after"}, {"skew", "fault_form.kind_skew"}, {"crc", "fault_form.kind_crc"}}
 }
 
 // faultTitle says what a fault does.
