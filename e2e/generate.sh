@@ -13,7 +13,8 @@ generate() (
     go run "github.com/a-h/templ/cmd/templ@$templ_version" generate -path views -log-level warn
   fi
   if grep -rqs '"docs"' main.go cmd_*.go; then
-    go run . docs
+    mkdir -p docs/connectors
+    go run . docs docs/connectors
   fi
 )
 
