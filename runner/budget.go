@@ -87,7 +87,8 @@ func (s *budgetShare) leave() {
 // no room for those that are being delivered.
 func (s *budgetShare) set(held int64) (over bool) {
 	delta := held - s.open.Swap(held)
-	return s.b.used.Add(delta) > s.b.limit || s.b.open.Add(delta) > s.b.free()/2
+	s.b.used.Add(delta)
+	return s.b.open.Add(delta) > s.b.free()/2 || s.b.over()
 }
 
 // drop gives the open chunk's bytes back: it was discarded.
@@ -107,8 +108,12 @@ func (s *budgetShare) close() (release func()) {
 	return sync.OnceFunc(func() { s.b.release(held) })
 }
 
-// free is what chunks may take.
-func (b *Budget) free() int64 { return max(b.limit-b.fixed.Load(), 0) }
+// free is what chunks may take: what fetch buffers leave, at least a quarter of the
+// budget, because with nothing left every chunk would be tiny.
+func (b *Budget) free() int64 { return max(b.limit-b.fixed.Load(), b.limit/4) }
+
+// over tells whether chunks hold more than they may.
+func (b *Budget) over() bool { return b.used.Load()-b.fixed.Load() > b.free() }
 
 // least is what a partition may hold although the node is over its budget, so that a
 // destination that is away never starves another connector: 1/8 of the budget is
@@ -159,12 +164,12 @@ func (s *budgetShare) relieve(ctx context.Context) bool {
 	}
 	timer := time.NewTimer(time.Second)
 	defer timer.Stop()
-	for s.b.used.Load() > s.b.limit {
+	for s.b.over() {
 		s.b.mu.Lock()
 		freed := s.b.freed
 		s.b.away++
 		s.b.mu.Unlock()
-		if s.b.used.Load() <= s.b.limit {
+		if !s.b.over() {
 			return false
 		}
 		select {

@@ -126,7 +126,8 @@ func (l *partitionLine) begin() error {
 			return err
 		}
 		l.share.drop()
-		l.header, l.pending, l.next = out.header, nil, out.next
+		l.header, l.next = out.header, out.next
+		l.setPending(nil)
 		l.st.moved(out.next)
 		l.noteDelivered(out.count, out.bytes, out.refused)
 	}
@@ -209,7 +210,10 @@ func (l *partitionLine) stopFor(lost string, choices []connector.Choice) *stopEr
 // other partitions go on.
 func (l *partitionLine) stop(e *stopError) {
 	l.stopped.Do(func() {
-		l.st.stop(e, l.pending)
+		l.st.mu.Lock()
+		pending := l.pending
+		l.st.mu.Unlock()
+		l.st.stop(e, pending)
 		l.t.o.Log(LogError, "The partition is stopped: "+e.cause, l.fields(map[string]string{"remedy": e.remedy, "state": string(e.state)}))
 		l.cancel(errStopped)
 		l.s.kafka.Pause(map[string][]int32{l.tp.Topic: {l.tp.Partition}})

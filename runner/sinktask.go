@@ -62,10 +62,11 @@ const (
 	ownSessionTimeout   = 10 * time.Second
 	heartbeatEvery      = 3 * time.Second
 	transactionTimeout  = 10 * time.Second
-	drainDeadline       = 7 * time.Second
+	drainDeadline       = 6 * time.Second // a process stops within 7
 	fencingPeriod       = 10 * time.Minute
 	fencingsAllowed     = 5
-	defaultFetchReserve = 4 << 20
+	defaultFetchBytes   = 4 << 20 // of package kafka
+	mostPartitionFetch  = 1 << 20 // of one partition, of package kafka
 )
 
 // sinkTask is one thread of a sink connector's work: one member of its group.
@@ -165,8 +166,6 @@ func (o *taskOptions) transactionalID() string {
 // configuration cannot work, and an error that is kafka.ErrFenced when another process
 // keeps taking the task's place.
 func (t *sinkTask) Run(ctx context.Context) error {
-	release := t.o.Budget.reserve(2 * int64(max(t.o.Cluster.FetchBytes, defaultFetchReserve)))
-	defer release()
 	var pause retryPause
 	for {
 		started := time.Now()

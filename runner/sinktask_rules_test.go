@@ -556,7 +556,7 @@ func TestRule13WaitingKeepsTheSeatAndTheBudget(t *testing.T) {
 	b.given[connector.KeyFlushSize], b.given[connector.KeyFlushInterval] = "1000000", "3000"
 	b.given[connector.KeyFlushBytes] = "1GiB"
 	b.deploy()
-	budget := runner.NewBudget(9 << 20) // 8 MiB of it are reserved for fetches
+	budget := runner.NewBudget(5 << 20) // 4 MiB of it are reserved for fetches
 	b.dest.Away(true)
 	var joins atomic.Int64
 	r := b.start(func(o *runner.TaskOptions) {
@@ -577,7 +577,7 @@ func TestRule13WaitingKeepsTheSeatAndTheBudget(t *testing.T) {
 	b.until("recovering", func() bool { return r.task.Status().State == connector.StateRecovering })
 	held := time.Now()
 	for time.Since(held) < 4*time.Second { // longer than a heartbeat
-		if used := budget.Used(); used > budget.Limit()+2<<20 {
+		if used := budget.Used(); used > budget.Limit()+1<<20 {
 			t.Fatalf("%d bytes used of %d", used, budget.Limit())
 		}
 		time.Sleep(20 * time.Millisecond)

@@ -30,6 +30,7 @@ type taskSession struct {
 	topics  map[string]kafka.Topic
 	side    sync.WaitGroup
 	aborted atomic.Bool
+	release func() // of the fetch buffers' part of the budget
 	unowned bool // the last look found partitions that no member has
 
 	mu    sync.Mutex
@@ -83,6 +84,9 @@ func (s *taskSession) close() {
 	for _, l := range s.lines {
 		l.share.leave()
 	}
+	if s.release != nil {
+		s.release()
+	}
 }
 
 // Setup reads the position of every claim before a record is delivered, and judges it.
@@ -111,6 +115,7 @@ func (s *taskSession) Setup(ks kafka.Session) error {
 		}
 		return err
 	}
+	s.release = s.t.o.Budget.reserve(s.fetchBuffers())
 	context.AfterFunc(ks.Context(), func() {
 		time.AfterFunc(drainDeadline, func() { s.stopDrain(errSessionEnd) })
 	})
@@ -118,6 +123,16 @@ func (s *taskSession) Setup(ks kafka.Session) error {
 	s.side.Go(s.watch)
 	s.publishState()
 	return nil
+}
+
+// fetchBuffers is what sarama may hold for this session: a response being read, and one
+// that waits to be drained.
+func (s *taskSession) fetchBuffers() int64 {
+	n := int64(s.t.o.Cluster.FetchBytes)
+	if n <= 0 {
+		n = defaultFetchBytes
+	}
+	return 2 * min(n, int64(len(s.lines))*mostPartitionFetch)
 }
 
 // publishState makes the session the task's running one.
