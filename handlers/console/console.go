@@ -54,6 +54,7 @@ type Console struct {
 	now     func() time.Time
 	cross   *http.CrossOriginProtection
 	checks  *checkRuns
+	later   *laterAnswers
 }
 
 // New makes the console.
@@ -65,7 +66,7 @@ func New(o Options) *Console {
 		o.Now = time.Now
 	}
 	return &Console{control: o.Control, store: o.Store, sandbox: o.Sandbox, log: o.Logger, version: o.Version, secure: o.Secure, now: o.Now,
-		cross: http.NewCrossOriginProtection(), checks: newCheckRuns(o.Now)}
+		cross: http.NewCrossOriginProtection(), checks: newCheckRuns(o.Now), later: newLaterAnswers(o.Now)}
 }
 
 // Routes adds every page and the assets to r. The engine should answer what has no

@@ -17,7 +17,7 @@ func (c *Console) instanceTopics(q *request) error {
 	}
 	page := views.InstanceTopicsPage{InstancePage: m, Query: clip(strings.TrimSpace(q.Query("q")), 249), Internal: q.Query("internal") == "true"}
 	if m.Operator {
-		page.Create = m.Instance.Href + "/topics/new"
+		page.Create = m.Instance.Href + "/create-topic"
 	}
 	topics, err := c.control.Topics(ctx, q.instance())
 	if err != nil {

@@ -1,0 +1,291 @@
+package console
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/sluice-io/sluice/runner/connector"
+	"github.com/sluice-io/sluice/runner/control"
+	"github.com/sluice-io/sluice/views"
+	"github.com/sluice-io/sluice/views/components"
+	"github.com/sluice-io/sluice/views/layout"
+	"github.com/sluice-io/sluice/views/text"
+)
+
+// wizardFrame is what all steps share.
+func (c *Console) wizardFrame(q *request, d wizardDraft, step connector.StepID, wrong map[string]string) views.WizardFrame {
+	ctx := q.Request.Context()
+	m := views.WizardFrame{Sub: text.T(ctx, "wizard.sub", q.instance()), URL: draftURL(q.instance(), d.ID, step), Close: instanceURL(q.instance()), Discard: draftURL(q.instance(), d.ID, "discard")}
+	steps := d.steps()
+	for i, s := range steps {
+		item := components.Step{Title: d.title(ctx, s)}
+		switch {
+		case s == step:
+			item.State = "current"
+			if i > 0 {
+				m.Back = draftURL(q.instance(), d.ID, steps[i-1])
+			}
+		case i <= d.reached():
+			item.Href = draftURL(q.instance(), d.ID, s)
+			if s != stepPreview && i < d.reached() {
+				item.State = "done"
+				if len(d.inStep(s, wrong)) > 0 {
+					item.State = "error"
+				}
+			}
+		}
+		m.Steps = append(m.Steps, item)
+	}
+	for i, s := range d.spec.Steps {
+		if part := d.summary(ctx, s, i <= max(d.reached(), d.at(step))); len(part.Pairs) > 0 {
+			m.Summary = append(m.Summary, part)
+		}
+	}
+	title := text.T(ctx, "wizard.step_n", d.at(step)+1, d.title(ctx, step))
+	m.Page = q.page(title, instanceURL(q.instance()), layout.Crumb{Label: text.T(ctx, "instances.title"), Href: "/instances"},
+		layout.Crumb{Label: q.instance(), Href: instanceURL(q.instance())}, layout.Crumb{Label: text.T(ctx, "connectors.create"), Href: newConnectorURL(q.instance())})
+	return m
+}
+
+// summary is what a step holds so far: all that is not tucked away, and what was changed.
+func (d wizardDraft) summary(ctx context.Context, s connector.Step, reached bool) components.SummaryPart {
+	part := components.SummaryPart{Title: s.Title}
+	for _, f := range s.Fields {
+		given := d.Values.Get(f.Key) != ""
+		if !f.Shown(d.resolved, d.env) || !given && (f.Advanced || !reached || f.Kind == connector.Bool) {
+			continue
+		}
+		if value := shownValue(ctx, d.spec, f, d.resolved, d.env); value != "" {
+			part.Pairs = append(part.Pairs, components.Pair{Key: f.Label, Value: value})
+		}
+	}
+	return part
+}
+
+// shownValue is a field's value as people read it; a secret is never shown.
+func shownValue(ctx context.Context, spec *connector.Spec, f connector.Field, cfg connector.Config, env connector.Env) string {
+	v := cfg.Get(f.Key)
+	switch {
+	case v == "":
+		return ""
+	case f.Key == connector.KeyClass:
+		return spec.Title
+	case f.Kind == connector.Secret:
+		return text.T(ctx, "config.masked")
+	case f.Kind == connector.Bytes:
+		if n, err := connector.ParseBytes(v); err == nil {
+			return components.Bytes(n)
+		}
+	case isRegion(f.Key):
+		for _, r := range env.Regions {
+			if r.ID == v && r.Name != "" && r.Name != v {
+				return r.Name + ", " + v
+			}
+		}
+	}
+	for _, o := range f.Options {
+		if o.Value == v && o.Label != "" {
+			return o.Label
+		}
+	}
+	if f.Unit != "" && (f.Kind == connector.Int || f.Kind == connector.Duration) {
+		return v + " " + f.Unit
+	}
+	return clip(v, 300)
+}
+
+// wizardGroups are the form fields of a step.
+// only, when given, is the one field that is looked at: lists of others are not asked for.
+func (c *Console) wizardGroups(q *request, d wizardDraft, step connector.StepID, wrong map[string]string, only string) []components.Group {
+	at := draftURL(q.instance(), d.ID, step)
+	f := &fieldForm{spec: d.spec, env: d.env, values: d.resolved, problems: wrong, checkURL: at, updateURL: at,
+		docURL: "/help/connectors/" + d.spec.Class, options: map[string][]connector.Option{}, listErr: map[string]string{}}
+	declared := d.declared(step)
+	c.lists(q, d, slices.DeleteFunc(slices.Clone(declared), func(f connector.Field) bool { return only != "" && f.Key != only }), f)
+	fields := f.fields(declared)
+	group := components.Group{Title: d.title(q.Request.Context(), step)}
+	for _, field := range fields {
+		if field.Key == connector.KeyClass {
+			field = c.classField(q, d.spec.Class, at)
+			field.Error = wrong[connector.KeyClass]
+		}
+		c.finishField(q, d, &field, at)
+		group.Fields = append(group.Fields, field)
+		if isRegion(field.Key) {
+			for _, e := range d.extra(step) {
+				extra := f.field(e)
+				extra.Why, extra.UpdateURL = text.T(q.Request.Context(), "internet.needed", d.resolved.Get(field.Key), d.env.Region), at
+				group.Fields = append(group.Fields, extra)
+			}
+		}
+	}
+	return []components.Group{group}
+}
+
+// finishField adds what the form as a whole knows: regions to pick from, sizes in units,
+// and which other fields take their defaults from this one.
+func (c *Console) finishField(q *request, d wizardDraft, field *components.Field, at string) {
+	declared, _ := d.spec.Field(field.Key)
+	finishField(field, declared, d.env)
+	switch {
+	case field.Key == connector.KeyName, field.Key == connector.KeyInternetAccess, isRegion(field.Key):
+		field.UpdateURL = at
+	}
+	if field.Key == connector.KeyName && field.Value == "" {
+		field.Autofocus = true
+	}
+}
+
+func finishField(field *components.Field, declared connector.Field, env connector.Env) {
+	if isRegion(field.Key) && field.Kind == components.KindText {
+		field.Kind = components.KindPicker
+		for _, r := range env.Regions {
+			field.Options = append(field.Options, components.Option{Value: r.ID, Hint: r.Name})
+		}
+	}
+	if declared.Kind == connector.Bytes {
+		if n, err := connector.ParseBytes(field.Value); err == nil && n > 0 {
+			field.Value, field.Unit = sizeInUnits(n), ""
+		}
+	}
+	if len(field.Options) > 3 && field.Kind == components.KindRadio {
+		field.Kind = components.KindCards
+	}
+}
+
+// sizeInUnits writes a count of bytes as ParseBytes reads it, as short as it goes.
+func sizeInUnits(n int64) string {
+	for _, u := range []struct {
+		factor int64
+		suffix string
+	}{{1 << 30, "GiB"}, {1 << 20, "MiB"}, {1 << 10, "KiB"}} {
+		if n >= u.factor && n%u.factor == 0 {
+			return fmt.Sprintf("%d%s", n/u.factor, u.suffix)
+		}
+	}
+	return fmt.Sprint(n)
+}
+
+// classField offers the task types as cards.
+func (c *Console) classField(q *request, chosen, updateURL string) components.Field {
+	ctx := q.Request.Context()
+	out := components.Field{Key: connector.KeyClass, Kind: components.KindCards, Label: text.T(ctx, "wizard.type"), Help: text.T(ctx, "wizard.type_help"), Required: true, Value: chosen, UpdateURL: updateURL}
+	specs := c.control.Specs()
+	for i := range specs {
+		s := &specs[i]
+		out.Options = append(out.Options, components.Option{Value: s.Class, Label: s.Title, Hint: s.Summary, Icon: classIcon(s.Class)})
+	}
+	if len(specs) == 1 && out.Value == "" {
+		out.Value = specs[0].Class
+	}
+	return out
+}
+
+// classIcon pictures a task type by where its records go.
+func classIcon(class string) string {
+	switch _, to, _ := strings.Cut(class, "2"); to {
+	case "OSS":
+		return "package"
+	case "FC":
+		return "zap"
+	case "ODPS":
+		return "table-2"
+	}
+	return "database"
+}
+
+// lists asks the live system for what a step's fields can be picked from.
+func (c *Console) lists(q *request, d wizardDraft, declared []connector.Field, f *fieldForm) {
+	for _, field := range declared {
+		if field.Lookup == nil || !field.Shown(d.resolved, d.env) {
+			continue
+		}
+		var key string
+		var work func(context.Context) (any, error)
+		if field.Key == connector.KeyTopics {
+			key = laterKey(q, "topics", q.instance())
+			work = func(ctx context.Context) (any, error) { return c.pickTopics(ctx, q.instance()) }
+		} else {
+			if c.incomplete(q, d, field) {
+				continue // it would only tell that values are missing which are asked for below
+			}
+			trial := control.Trial{Config: d.config(), Draft: d.ID}
+			key = laterKey(q, "lookup", q.instance(), d.ID, field.Key, d.reaching(field.Key))
+			name := q.instance()
+			work = func(ctx context.Context) (any, error) { return c.control.Lookup(ctx, name, trial, field.Key) }
+		}
+		value, err, ok := c.later.get(q, key, listHead, work)
+		switch {
+		case !ok:
+			f.listErr[field.Key] = text.T(q.Request.Context(), "wizard.list_later")
+		case err != nil:
+			f.listErr[field.Key] = strings.TrimSuffix(control.AsError(err).Message, ".")
+			c.later.forget(key)
+		default:
+			f.options[field.Key], _ = value.([]connector.Option)
+		}
+	}
+}
+
+// reaching are the values that decide which system is asked and as whom, as far as the
+// declaration tells: all that is required.
+func (d wizardDraft) reaching(key string) string {
+	out := connector.Config{connector.KeyInternetAccess: d.resolved.Get(connector.KeyInternetAccess)}
+	for _, f := range d.spec.Fields() {
+		if f.Key != key && (f.Required || isRegion(f.Key)) {
+			out[f.Key] = d.resolved[f.Key]
+		}
+	}
+	return string(out.JSON())
+}
+
+// incomplete tells whether other required fields of the field's step are not filled in.
+func (c *Console) incomplete(q *request, d wizardDraft, field connector.Field) bool {
+	for _, s := range d.spec.Steps {
+		if !slices.ContainsFunc(s.Fields, func(f connector.Field) bool { return f.Key == field.Key }) {
+			continue
+		}
+		for _, f := range s.Fields {
+			if f.Required && f.Key != field.Key && f.Shown(d.resolved, d.env) && d.resolved.Get(f.Key) == "" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// pickTopics lists the topics that records can come from.
+func (c *Console) pickTopics(ctx context.Context, instance string) (any, error) {
+	topics, err := c.control.Topics(ctx, instance)
+	if err != nil {
+		return nil, err
+	}
+	out := []connector.Option{}
+	for _, t := range topics {
+		if !internalTopic(t) {
+			out = append(out, connector.Option{Value: t.Name, Label: t.Name, Help: text.N(ctx, "preview.partitions", int64(t.Partitions))})
+		}
+	}
+	return out, nil
+}
+
+// missingTopics names a chosen topic that the live list does not have.
+func missingTopics(q *request, d wizardDraft) string {
+	value, err, ok := q.c.later.get(q, laterKey(q, "topics", q.instance()), listHead, func(ctx context.Context) (any, error) { return q.c.pickTopics(ctx, q.instance()) })
+	options, is := value.([]connector.Option)
+	if !ok || err != nil || !is {
+		return ""
+	}
+	for _, t := range d.resolved.List(connector.KeyTopics) {
+		if internalTopicName(t) || slices.ContainsFunc(options, func(o connector.Option) bool { return o.Value == t }) {
+			continue
+		}
+		q.c.later.forget(laterKey(q, "topics", q.instance())) // it may be made meanwhile
+		return text.T(q.Request.Context(), "wizard.no_topic", clip(t, 80), q.instance())
+	}
+	return ""
+}
+
+func internalTopicName(name string) bool { return internalTopic(control.Topic{Name: name}) }
