@@ -59,14 +59,14 @@ var (
 )
 
 const (
-	ownSessionTimeout   = 10 * time.Second
-	heartbeatEvery      = 3 * time.Second
-	transactionTimeout  = 10 * time.Second
-	drainDeadline       = 6 * time.Second // a process stops within 7
-	fencingPeriod       = 10 * time.Minute
-	fencingsAllowed     = 5
-	defaultFetchBytes   = 4 << 20 // of package kafka
-	mostPartitionFetch  = 1 << 20 // of one partition, of package kafka
+	ownSessionTimeout  = 10 * time.Second
+	heartbeatEvery     = 3 * time.Second
+	transactionTimeout = 10 * time.Second
+	drainDeadline      = 6 * time.Second // a process stops within 7
+	fencingPeriod      = 10 * time.Minute
+	fencingsAllowed    = 5
+	defaultFetchBytes  = 4 << 20 // of package kafka
+	mostPartitionFetch = 1 << 20 // of one partition, of package kafka
 )
 
 // sinkTask is one thread of a sink connector's work: one member of its group.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -254,13 +253,16 @@ func (b *taskBed) dump() {
 // until polls.
 func (b *taskBed) until(what string, ok func() bool) {
 	b.t.Helper()
-	deadline := time.Now().Add(45 * time.Second)
+	deadline := time.After(45 * time.Second)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
 	for !ok() {
-		if time.Now().After(deadline) {
+		select {
+		case <-deadline:
 			b.dump()
 			b.t.Fatalf("not reached: %s (%d records visible, %d written)", what, b.dest.Count(), len(b.wrote))
+		case <-tick.C:
 		}
-		time.Sleep(5 * time.Millisecond)
 	}
 }
 
@@ -339,5 +341,3 @@ func withKiller(k *runnertest.Killer) func(*runner.TaskOptions) {
 }
 
 func isKilled(err error) bool { return errors.Is(err, runnertest.ErrKilled) }
-
-func keysOf[K comparable, V any](m map[K]V) []K { return slices.Collect(maps.Keys(m)) }

@@ -31,7 +31,7 @@ type taskSession struct {
 	side    sync.WaitGroup
 	aborted atomic.Bool
 	release func() // of the fetch buffers' part of the budget
-	unowned bool // the last look found partitions that no member has
+	unowned bool   // the last look found partitions that no member has
 
 	mu    sync.Mutex
 	ended error
