@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -130,6 +131,9 @@ func (s *Service) create(ctx context.Context, instance, name string, cfg connect
 	if _, _, err := s.store.Connector(ctx, instance, name); err == nil {
 		return Connector{}, &Error{Kind: Conflict, Exists: true, Message: "Connector " + name + " already exists.", Fields: []connector.FieldError{{Field: connector.KeyName, Message: "A connector of this name exists."}}}
 	}
+	if err := s.takenElsewhere(ctx, c.instance, name); err != nil {
+		return Connector{}, err
+	}
 	shared, err := s.sharedProblems(ctx, c, 0)
 	if err != nil {
 		return Connector{}, err
@@ -148,6 +152,26 @@ func (s *Service) create(ctx context.Context, instance, name string, cfg connect
 	s.audit(ctx, "connector.create", instance+"/"+name, map[string]string{connector.KeyClass: c.spec.Class, "state": string(initial)})
 	s.sup.Notify(row.ID)
 	return s.show(ctx, row, nil), nil
+}
+
+// takenElsewhere refuses a name that a connector on another instance of the same
+// cluster has: their groups and topics would be the same ones.
+func (s *Service) takenElsewhere(ctx context.Context, in runner.Instance, name string) error {
+	same, err := s.sameCluster(ctx, in)
+	if err != nil || len(same) == 1 {
+		return err
+	}
+	all, err := s.store.Connectors(ctx)
+	if err != nil {
+		return fromStore(err, "connectors")
+	}
+	for _, c := range all {
+		if c.Name == name && same[c.InstanceID] {
+			message := fmt.Sprintf("A connector named %s exists on instance %s, which is the same Kafka cluster; choose another name.", quoted(name), quoted(c.Instance))
+			return &Error{Kind: Conflict, Exists: true, Message: message, Err: ErrExists, Fields: []connector.FieldError{{Field: connector.KeyName, Message: message}}}
+		}
+	}
+	return nil
 }
 
 // named returns a copy whose name is set; a nil map becomes an empty one.
