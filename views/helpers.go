@@ -116,7 +116,9 @@ func paramPairs(ctx context.Context, p Param) []components.Pair {
 	if p.Example != "" {
 		out = append(out, components.Pair{Key: text.T(ctx, "param.example"), Value: p.Example, Mono: true})
 	}
-	if p.FixedAfter {
+	if p.FixedAlways {
+		out = append(out, components.Pair{Key: text.T(ctx, "param.change"), Value: text.T(ctx, "param.fixed_always")})
+	} else if p.FixedAfter {
 		out = append(out, components.Pair{Key: text.T(ctx, "param.change"), Value: text.T(ctx, "param.fixed")})
 	}
 	return out

@@ -22,7 +22,7 @@ func referenceEnv() (connector.Config, connector.Env) {
 // paramOf turns a declared field into its entry in the reference.
 func paramOf(ctx context.Context, spec *connector.Spec, f connector.Field) views.Param {
 	p := views.Param{Key: f.Key, Label: f.Label, Help: f.Help, Type: typeOf(ctx, f), Example: f.Example, Required: f.Required, Advanced: f.Advanced,
-		Secret: f.Kind == connector.Secret, FixedAfter: f.Fixed != connector.FixedNever, When: whenOf(ctx, spec, f)}
+		Secret: f.Kind == connector.Secret, FixedAfter: f.Fixed == connector.FixedAfterDelivery, FixedAlways: f.Fixed == connector.FixedAlways, When: whenOf(ctx, spec, f)}
 	if f.Default != nil {
 		p.Default = f.Default(referenceEnv())
 	}
