@@ -298,8 +298,16 @@ func (s *Supervisor) subject(ctx context.Context, c Connector) (*subject, error)
 	if problems := spec.Problems(cfg, env); len(problems) > 0 {
 		return nil, &connector.WrongError{Field: problems[0].Field, Remedy: "Modify the configuration: " + problems[0].Field + ": " + problems[0].Message, Err: errors.New(joinProblems(problems))}
 	}
-	return &subject{row: c, instance: in, spec: spec, config: cfg, env: env, names: namesOf(cfg),
-		cluster: s.cluster(in, "sluice-"+c.Name)}, nil
+	sub := &subject{row: c, instance: in, spec: spec, config: cfg, env: env, names: namesOf(cfg), cluster: s.cluster(in, "sluice-"+c.Name)}
+	sub.cluster.FetchBytes = s.fetchBytes(cfg.Int(connector.KeyTasksMax))
+	return sub, nil
+}
+
+// fetchBytes is what one task's client may buffer for one broker, in bytes: an eighth
+// of the budget over all tasks, between what keeps fetches efficient and what is of
+// no use any more.
+func (s *Supervisor) fetchBytes(tasks int64) int32 {
+	return int32(min(max(s.o.Budget.Limit()/(8*max(tasks, 1)), 512<<10), 4<<20))
 }
 
 func joinProblems(ps []connector.FieldError) string {

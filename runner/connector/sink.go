@@ -71,11 +71,14 @@ const MaxPayload = 3300
 // Sink delivers chunks. One sink serves one task; Begin, Resolve and chunks of
 // different partitions are used from several goroutines at once, one chunk from one.
 type Sink interface {
-	// Begin opens a chunk at a range's start (at.Next is not known yet and zero). With
-	// redo it will receive exactly the records of that intent again, must give the
-	// same names and bytes, and must not overwrite anything else.
+	// Begin opens a chunk at a range's start: at.First is the position, which may lie
+	// below the first record's offset; at.Next is not known yet and zero. With redo it
+	// will receive exactly the records of that intent again, must give the same names
+	// and bytes, and must not overwrite anything else.
 	Begin(ctx context.Context, at Range, redo *Intent) (Chunk, error)
-	// Resolve finds out what became of an intent that a stopped process left.
+	// Resolve finds out what became of an intent that a stopped process left. A sink
+	// whose destination can refuse records must not call a range Done that had
+	// refusals: they are diverted only after Publish has told of them.
 	Resolve(ctx context.Context, in Intent) (Outcome, error)
 	// Close releases connections. It does not wait for chunks: the caller has
 	// discarded or published them.
@@ -91,7 +94,8 @@ type Guard func() error
 type Chunk interface {
 	// Add takes the next record. It may keep the record's bytes, not the struct. A
 	// *RecordError means that this record cannot be delivered and has left no trace:
-	// the caller diverts it and goes on.
+	// the caller diverts it and goes on. Any other error means that the record was not
+	// taken; after one that passes, the same record is added again.
 	Add(ctx context.Context, r *record.Record) error
 	// Full tells that the chunk must close now for reasons of the sink's own (an
 	// intent that would grow too long, a limit of the service). Records, bytes and age
@@ -100,14 +104,16 @@ type Chunk interface {
 	// Held is the memory the chunk holds, in bytes. It is cheap: asked per record.
 	Held() int64
 	// Prepare makes everything ready that can be made without becoming visible and
-	// returns what the intent must name. After it no record is added.
+	// returns what the intent must name. After it no record is added; after an error it
+	// may be called again.
 	Prepare(ctx context.Context) (payload []byte, err error)
-	// Publish makes the chunk visible. It is called again after an AwayError and goes
-	// on from where it stopped; what is already there is not written twice. Refusals
-	// name records that the destination refused for good, all others are visible.
+	// Publish makes the chunk visible. It is called again after an AwayError, and for
+	// refusals whose Err.Retry is set, and goes on from where it stopped; what is
+	// already there is not written twice. Refusals name records that the destination
+	// refused, all others are visible.
 	Publish(ctx context.Context, guard Guard) ([]Refusal, error)
 	// Discard forgets the chunk; nothing of it becomes visible any more. Safe at any
-	// time and twice.
+	// time, twice, and after Publish, of which it takes nothing back.
 	Discard()
 }
 
