@@ -51,6 +51,11 @@ func (l *partitionLine) deliver(c *closedChunk, announced bool) (next *closedChu
 	if c.intent.Next == 0 { // nothing but a stop
 		return nil, false, nil
 	}
+	if !announced {
+		if err := l.s.proveTopic(l.ctx, l.tp.Topic); err != nil {
+			return nil, false, err
+		}
+	}
 	outs := c.outs
 	if c.chunk != nil {
 		refused, err := l.makeVisible(c, announced)
@@ -153,6 +158,9 @@ func (l *partitionLine) takeNext() (*closedChunk, *connector.Intent) {
 		return nil, nil
 	}
 	if next.chunk == nil || l.fault(stepPrepare) != nil {
+		return next, nil
+	}
+	if l.s.proveTopic(l.ctx, l.tp.Topic) != nil {
 		return next, nil
 	}
 	payload, err := next.chunk.Prepare(l.ctx)

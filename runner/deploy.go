@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/sluice-io/sluice/runner/connector"
 	"github.com/sluice-io/sluice/runner/kafka"
@@ -54,7 +55,7 @@ func (s *Supervisor) deploy(ctx context.Context, sub *subject, step func(string)
 		return err
 	}
 	step("Wrote the configuration to " + sub.names.configTopic + ".")
-	if err := s.firstPositions(ctx, sub, sources, step); err != nil {
+	if err := s.firstPositions(ctx, sub, j, sources, step); err != nil {
 		return err
 	}
 	s.o.Faults.at("deploy.positions")
@@ -83,8 +84,10 @@ func sourceTopics(ctx context.Context, admin *kafka.Admin, names []string) ([]ka
 
 // firstPositions resolves and commits the start of every partition that has no
 // position yet. Positions that exist are kept: a connector of the same name goes on
-// where the last one ended when its resources were kept.
-func (s *Supervisor) firstPositions(ctx context.Context, sub *subject, topics []kafka.Topic, step func(string)) error {
+// where the last one ended when its resources were kept. All of them are mirrored
+// before anything is delivered: that there were positions must be known even if the
+// program dies right behind its first delivery and the group is lost.
+func (s *Supervisor) firstPositions(ctx context.Context, sub *subject, j *journal, topics []kafka.Topic, step func(string)) error {
 	offsets, err := kafka.OpenOffsets(ctx, sub.cluster)
 	if err != nil {
 		return fmt.Errorf("connecting to instance %s: %w", sub.instance.Name, err)
@@ -107,11 +110,17 @@ func (s *Supervisor) firstPositions(ctx context.Context, sub *subject, topics []
 		return fmt.Errorf("reading the ends of the source topics: %w", err)
 	}
 	fresh := map[kafka.TP]kafka.Committed{}
+	var mirrored []MirroredPosition
+	note := func(tp kafka.TP, c kafka.Committed) {
+		mirrored = append(mirrored, MirroredPosition{ConnectorID: sub.row.ID, Topic: tp.Topic, Partition: tp.Partition,
+			Offset: c.Offset, Metadata: c.Metadata, TopicID: ids[tp.Topic], UpdatedAt: time.Now().UTC()})
+	}
 	kept := 0
 	for _, tp := range tps {
 		at := have[tp].Offset
 		if at >= 0 && ours(have[tp].Metadata) {
 			kept++
+			note(tp, have[tp])
 			continue
 		}
 		if at < 0 {
@@ -124,11 +133,15 @@ func (s *Supervisor) firstPositions(ctx context.Context, sub *subject, topics []
 			return err
 		}
 		fresh[tp] = kafka.Committed{Offset: at, Metadata: meta}
+		note(tp, fresh[tp])
 	}
 	if len(fresh) > 0 {
 		if err := offsets.Commit(ctx, kafka.Member{Group: sub.names.group}, fresh); err != nil {
 			return commitOutside(err, sub.names.group)
 		}
+	}
+	if err := s.mirrorNow(ctx, sub, j, mirrored); err != nil {
+		return err
 	}
 	if kept > 0 {
 		step(fmt.Sprintf("Kept the positions of %d partitions that group %s already had.", kept, sub.names.group))

@@ -148,6 +148,19 @@ func (m *mirror) records(batch []MirroredPosition) []kafka.Out {
 	return out
 }
 
+// mirrorNow writes positions to the database and the offset topic and returns when both
+// have them.
+func (s *Supervisor) mirrorNow(ctx context.Context, sub *subject, j *journal, ps []MirroredPosition) error {
+	if err := s.o.Store.SaveMirrored(ctx, ps); err != nil {
+		return fmt.Errorf("mirroring positions: %w", err)
+	}
+	m := &mirror{s: s, sub: sub}
+	if err := j.prod.SendAll(ctx, m.records(ps)); err != nil {
+		return fmt.Errorf("mirroring positions in %s: %w", sub.names.offsetTopic, err)
+	}
+	return nil
+}
+
 func mirrorKey(topic string, partition int32) string {
 	return topic + "/" + strconv.Itoa(int(partition))
 }

@@ -85,14 +85,50 @@ func (s *taskSession) watchTopics(ctx context.Context) {
 		case !gone && wasGone:
 			s.end(errReopen)
 		case claimed && !gone && before.ID != now.ID:
-			s.stopTopic(name, gapStop(fmt.Sprintf("the topic %s was deleted and made again while it was read", name)))
-			s.end(errReopen)
+			s.madeAnew(name)
 		case claimed && !gone && len(now.Partitions) > len(before.Partitions):
 			s.t.o.Log(LogWarn, fmt.Sprintf("Topic %s has %d partitions now, it had %d: records of one key may be in another partition from here on.", name, len(now.Partitions), len(before.Partitions)), nil)
 			s.end(errRejoin)
 		}
 	}
 	s.watchOwners(ctx)
+}
+
+// proveTopic asks, now or later than now, whether a topic is still the one of the
+// assignment: records that were read before the call are of that topic then. Consumers
+// name topics by name, so what is fetched at a position of a topic that was deleted and
+// made again would otherwise pass for the old topic's next records until the next look.
+// Callers that wait at the same time share an answer.
+func (s *taskSession) proveTopic(ctx context.Context, name string) error {
+	called := time.Now()
+	before := s.topics[name]
+	if before.ID == "" {
+		return nil // a broker without topic ids
+	}
+	s.proof.Lock()
+	defer s.proof.Unlock()
+	if s.proved[name].After(called) {
+		return nil
+	}
+	asked := time.Now()
+	now, err := s.clients.topic(ctx, name)
+	switch {
+	case errors.Is(err, kafka.ErrNoTopic):
+		return errReopen // joining anew says what is missing
+	case err != nil:
+		return fmt.Errorf("looking up topic %s: %w", name, err)
+	case now.ID != before.ID:
+		s.madeAnew(name)
+		return errReopen
+	}
+	s.proved[name] = asked
+	return nil
+}
+
+// madeAnew stops the partitions of a topic that is another one of the same name.
+func (s *taskSession) madeAnew(name string) {
+	s.stopTopic(name, gapStop(fmt.Sprintf("the topic %s was deleted and made again while it was read", name)))
+	s.end(errReopen)
 }
 
 // watchOwners joins again when partitions stay without an owner: a static member that

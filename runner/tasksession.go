@@ -33,12 +33,15 @@ type taskSession struct {
 	release func() // of the fetch buffers' part of the budget
 	unowned bool   // the last look found partitions that no member has
 
+	proof  sync.Mutex
+	proved map[string]time.Time // when the last look that found a topic unchanged began
+
 	mu    sync.Mutex
 	ended error
 }
 
 func newTaskSession(t *sinkTask, ctx context.Context, c *taskClients) *taskSession {
-	s := &taskSession{t: t, clients: c, lines: map[kafka.TP]*partitionLine{}, topics: map[string]kafka.Topic{}}
+	s := &taskSession{t: t, clients: c, lines: map[kafka.TP]*partitionLine{}, topics: map[string]kafka.Topic{}, proved: map[string]time.Time{}}
 	s.ctx, s.cancel = context.WithCancelCause(ctx)
 	s.drain, s.stopDrain = context.WithCancelCause(context.WithoutCancel(ctx))
 	return s
