@@ -133,7 +133,10 @@ func (s *Service) Conditions(ctx context.Context, name string) ([]Condition, err
 	}
 	running := Condition{Name: "The instance is Running", OK: p.Status == runner.InstanceRunning, Detail: p.Detail}
 	if running.OK {
-		running.Detail = fmt.Sprintf("%d brokers answer.", len(p.Brokers))
+		running.Detail = "1 broker answers."
+		if n := len(p.Brokers); n != 1 {
+			running.Detail = fmt.Sprintf("%d brokers answer.", n)
+		}
 	} else {
 		running.Remedy = "Start the cluster, or correct the instance's bootstrap servers and security settings."
 	}
