@@ -376,8 +376,9 @@ type (
 )
 
 var (
-	_ console.Sandbox   = sandboxPages{}
-	_ api.SandboxFaults = sandboxFaults{}
+	_ console.Sandbox       = sandboxPages{}
+	_ console.SandboxLatest = sandboxPages{}
+	_ api.SandboxFaults     = sandboxFaults{}
 )
 
 // Parts lists the servers.
@@ -409,6 +410,19 @@ func (p sandboxPages) Objects(bucket, prefix, after string, limit int) ([]consol
 		out[i] = console.SandboxObject(o)
 	}
 	return out, more, nil
+}
+
+// Latest lists what was stored last.
+func (p sandboxPages) Latest(bucket string, limit int) ([]console.SandboxObject, error) {
+	list, err := p.box.OSS.LatestObjects(bucket, limit)
+	if err != nil {
+		return nil, console.ErrSandboxNotFound
+	}
+	out := make([]console.SandboxObject, len(list))
+	for i, o := range list {
+		out[i] = console.SandboxObject(o)
+	}
+	return out, nil
 }
 
 // Content reads the beginning of an object.

@@ -33,6 +33,7 @@ type SandboxObjectsPage struct {
 	Prefix  string              // what names start with
 	Folders []Folder            // below the prefix
 	Objects []Object
+	Newest  []Object       // of the whole bucket, newest first, with their full names; only at the top
 	Chosen  *ObjectContent // the object that is shown; nil for none
 	Next    string
 	Up      string // URL of the folder above; empty at the top

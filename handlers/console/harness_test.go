@@ -137,6 +137,11 @@ func (b *box) Objects(bucket, prefix, after string, limit int) ([]console.Sandbo
 	return out, false, nil
 }
 
+func (b *box) Latest(bucket string, limit int) ([]console.SandboxObject, error) {
+	list, _, err := b.Objects(bucket, "", "", limit)
+	return list, err
+}
+
 func (b *box) Content(_ context.Context, bucket, key string, limit int) (console.SandboxContent, error) {
 	body, ok := b.content[key]
 	if bucket != "sandbox-bucket" || !ok {

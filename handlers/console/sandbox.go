@@ -26,6 +26,12 @@ type Sandbox interface {
 	SetFaults(list []SandboxFault) []SandboxProblem
 }
 
+// SandboxLatest is a Sandbox that can tell what was stored last.
+type SandboxLatest interface {
+	// Latest lists up to limit objects, the one stored last first: ErrSandboxNotFound.
+	Latest(bucket string, limit int) ([]SandboxObject, error)
+}
+
 // SandboxPart is one embedded server.
 type SandboxPart struct {
 	Name    string // "kafka", "oss"

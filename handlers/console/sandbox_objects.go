@@ -19,6 +19,7 @@ import (
 
 const (
 	objectsPage    = 100
+	newestShown    = 10
 	objectsScanned = 20_000   // that are looked through for folders
 	previewBytes   = 64 << 10 // of an object's content on the page
 	previewHex     = 2 << 10
@@ -42,7 +43,20 @@ func (c *Console) sandboxObjects(q *request) error {
 	if err := c.listObjects(q, &m); err != nil {
 		return sandboxError(q, err)
 	}
-	if key := q.Query("key"); key != "" {
+	key := q.Query("key")
+	if latest, ok := c.sandbox.(SandboxLatest); ok && m.Prefix == "" {
+		list, err := latest.Latest(m.Bucket, newestShown)
+		if err != nil {
+			return sandboxError(q, err)
+		}
+		if key == "" && len(list) > 0 {
+			key = list[0].Key // a newcomer sees at once what arrived
+		}
+		for _, o := range list {
+			m.Newest = append(m.Newest, views.Object{Name: o.Key, Href: objectsURL(m.Bucket, "", "", o.Key), Size: o.Size, Time: o.Modified, Current: o.Key == key})
+		}
+	}
+	if key != "" {
 		shown, err := c.objectContent(q, m.Bucket, key)
 		if err != nil {
 			return sandboxError(q, err)
