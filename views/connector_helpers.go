@@ -106,7 +106,7 @@ func resourceLook(r ConnectorResource) components.Look {
 	switch {
 	case !r.Exists:
 		return components.Look{Icon: "circle-dashed", Text: "resources.missing", Tone: components.ToneIdle}
-	case r.Detail != "":
+	case r.Detail != "" && r.Kind == "topic":
 		return components.Look{Icon: "triangle-alert", Text: "resources.look", Tone: components.ToneWarn}
 	}
 	return components.Look{Icon: "circle-check", Text: "resources.exists", Tone: components.ToneOK}

@@ -163,7 +163,7 @@ func (f *modifyForm) groups(q *request, url string, wrong map[string]string) []c
 				field.UpdateURL = url
 			}
 		}
-		out = append(out, group)
+		out = append(out, sections(q.Request.Context(), s.Title, group.Fields)...)
 	}
 	return out
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/sluice-io/sluice/runner/connector"
@@ -95,9 +96,8 @@ func connectorStats(ctx context.Context, st control.ConnectorStatus) []component
 		last.Value, last.Sub = components.Ago(ctx, st.LastDelivery), st.LastDelivery.UTC().Format("2006-01-02 15:04:05 UTC")
 	}
 	return []components.Stat{
-		{Label: text.T(ctx, "connector.delivered"), Value: components.Number(st.Delivered), Sub: text.T(ctx, "connector.delivered_sub")},
+		{Label: text.T(ctx, "connector.delivered"), Value: components.Number(st.Delivered), Unit: text.T(ctx, "unit.records"), Sub: text.T(ctx, "connector.bytes_sub", components.Bytes(st.Bytes))},
 		{Label: text.T(ctx, "connector.rate"), Value: components.Compact(st.RecordsRate), Unit: text.T(ctx, "unit.records_s"), Sub: components.ByteRate(ctx, st.BytesRate)},
-		{Label: text.T(ctx, "connector.bytes_label"), Value: components.Bytes(st.Bytes), Sub: text.T(ctx, "connector.bytes_sub")},
 		{Label: text.T(ctx, "connector.waiting"), Value: components.Number(st.Waiting), Unit: text.T(ctx, "unit.records"), Sub: text.T(ctx, "connector.waiting_sub")},
 		lag, diverted, last,
 	}
@@ -135,9 +135,23 @@ func (c *Console) connectorCharts(q *request) []components.Chart {
 		{ID: "chart-waiting", Title: text.T(ctx, "chart.waiting"), Area: true, Empty: none, Series: []components.Series{
 			series(text.T(ctx, "chart.waiting"), func(p control.Point) float64 { return float64(p.Waiting) })}},
 		{ID: "chart-lag", Title: text.T(ctx, "chart.lag"), Area: true, Empty: none,
-			Format: func(v float64) string { return components.Duration(ctx, time.Duration(v*float64(time.Second))) }, Series: []components.Series{
+			Format: func(v float64) string { return lagLabel(ctx, v) }, Series: []components.Series{
 				series(text.T(ctx, "chart.lag"), func(p control.Point) float64 { return float64(p.LagMillis) / 1000 })}},
 	}
+}
+
+// lagLabel writes seconds for an axis, whose steps may be no whole minutes.
+func lagLabel(ctx context.Context, seconds float64) string {
+	short := func(v float64) string { return strconv.FormatFloat(math.Round(v*10)/10, 'f', -1, 64) }
+	switch {
+	case seconds == 0:
+		return "0"
+	case seconds < 120:
+		return text.T(ctx, "format.s", short(seconds))
+	case seconds < 7200:
+		return text.T(ctx, "format.min", short(seconds/60))
+	}
+	return text.T(ctx, "format.h", short(seconds/3600))
 }
 
 func connectorTasks(q *request, row control.ConnectorWithStatus) []views.ConnectorTask {

@@ -74,13 +74,17 @@ func shownValue(ctx context.Context, spec *connector.Spec, f connector.Field, cf
 		return spec.Title
 	case f.Kind == connector.Secret:
 		return text.T(ctx, "config.masked")
+	case f.Kind == connector.Bool && cfg.Bool(f.Key):
+		return text.T(ctx, "config.yes")
+	case f.Kind == connector.Bool:
+		return text.T(ctx, "config.no")
 	case f.Kind == connector.Bytes:
 		if n, err := connector.ParseBytes(v); err == nil {
 			return components.Bytes(n)
 		}
 	case isRegion(f.Key):
 		for _, r := range env.Regions {
-			if r.ID == v && r.Name != "" && r.Name != v {
+			if r.ID == v && r.Name != "" && !strings.EqualFold(r.Name, v) {
 				return r.Name + ", " + v
 			}
 		}
@@ -105,23 +109,46 @@ func (c *Console) wizardGroups(q *request, d wizardDraft, step connector.StepID,
 	declared := d.declared(step)
 	c.lists(q, d, slices.DeleteFunc(slices.Clone(declared), func(f connector.Field) bool { return only != "" && f.Key != only }), f)
 	fields := f.fields(declared)
-	group := components.Group{Title: d.title(q.Request.Context(), step)}
+	var flat []components.Field
 	for _, field := range fields {
 		if field.Key == connector.KeyClass {
 			field = c.classField(q, d.spec.Class, at)
 			field.Error = wrong[connector.KeyClass]
 		}
 		c.finishField(q, d, &field, at)
-		group.Fields = append(group.Fields, field)
+		flat = append(flat, field)
 		if isRegion(field.Key) {
 			for _, e := range d.extra(step) {
 				extra := f.field(e)
 				extra.Why, extra.UpdateURL = text.T(q.Request.Context(), "internet.needed", d.resolved.Get(field.Key), d.env.Region), at
-				group.Fields = append(group.Fields, extra)
+				flat = append(flat, extra)
 			}
 		}
 	}
-	return []components.Group{group}
+	return sections(q.Request.Context(), d.title(q.Request.Context(), step), flat)
+}
+
+// sections divides a step's fields into groups with a heading each, in the order in
+// which they appear: who one is, how records are delivered, and the rest.
+func sections(ctx context.Context, title string, fields []components.Field) []components.Group {
+	out := []components.Group{{Title: title}}
+	credentials, delivery := components.Group{Title: text.T(ctx, "section.credentials")}, components.Group{Title: text.T(ctx, "section.delivery")}
+	for _, f := range fields {
+		switch {
+		case strings.HasPrefix(f.Key, "aliyun."):
+			credentials.Fields = append(credentials.Fields, f)
+		case strings.HasPrefix(f.Key, "flush."), f.Key == connector.KeyTolerance, f.Key == connector.KeyRetries, f.Key == connector.KeyOutage:
+			delivery.Fields = append(delivery.Fields, f)
+		default:
+			out[0].Fields = append(out[0].Fields, f)
+		}
+	}
+	for _, g := range []components.Group{credentials, delivery} {
+		if len(g.Fields) > 0 {
+			out = append(out, g)
+		}
+	}
+	return out
 }
 
 // finishField adds what the form as a whole knows: regions to pick from, sizes in units,
