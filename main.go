@@ -27,6 +27,7 @@ import (
 
 	"github.com/sluice-io/sluice/handlers"
 	"github.com/sluice-io/sluice/handlers/api"
+	"github.com/sluice-io/sluice/handlers/connect"
 	"github.com/sluice-io/sluice/handlers/console"
 	"github.com/sluice-io/sluice/handlers/modelstore"
 	"github.com/sluice-io/sluice/models"
@@ -102,14 +103,15 @@ func serve(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, err)
 		return 2
 	}
-	log := slog.New(slog.NewTextHandler(stderr, nil))
+	level := &slog.LevelVar{}
+	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
 	for _, w := range warnings {
 		log.Warn(w)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	debug.SetMemoryLimit(memoryLimit(set.MemoryBudget))
-	if err := serveUntil(ctx, set, log, stdout); err != nil {
+	if err := serveUntil(ctx, set, log, level, stdout); err != nil {
 		fmt.Fprintln(stderr, "sluice:", err)
 		return 1
 	}
@@ -122,7 +124,7 @@ func serve(args []string, stdout, stderr io.Writer) int {
 func memoryLimit(budget int64) int64 { return budget + 110<<20 }
 
 // serveUntil runs everything until ctx ends.
-func serveUntil(ctx context.Context, set *settings.Settings, log *slog.Logger, stdout io.Writer) error {
+func serveUntil(ctx context.Context, set *settings.Settings, log *slog.Logger, level *slog.LevelVar, stdout io.Writer) error {
 	specs := catalog.All()
 	var supervisor *runner.Supervisor
 	store, err := models.Open(ctx, models.Options{
@@ -188,22 +190,33 @@ func serveUntil(ctx context.Context, set *settings.Settings, log *slog.Logger, s
 		{"instances", service.Run},
 		{"maintenance", store.Maintain},
 		{"console", func(ctx context.Context) error {
-			return serveHTTP(ctx, listener, surface(ctx, set, service, store, supervisor, box, log), set)
+			return serveHTTP(ctx, listener, surface(ctx, set, service, store, supervisor, box, log, level), set)
 		}},
 		{"metrics", func(ctx context.Context) error { return serveMetrics(ctx, metrics, supervisor) }},
 	})
 }
 
 // surface is everything that answers HTTP.
-func surface(ctx context.Context, set *settings.Settings, service *control.Service, store *models.Store, supervisor *runner.Supervisor, box *sandbox.Sandbox, log *slog.Logger) http.Handler {
+func surface(ctx context.Context, set *settings.Settings, service *control.Service, store *models.Store, supervisor *runner.Supervisor, box *sandbox.Sandbox, log *slog.Logger, level *slog.LevelVar) http.Handler {
 	pages := console.Options{Control: service, Store: store, Logger: log, Version: version, Secure: set.TLS != nil}
-	o := handlers.Options{Control: service, Users: store, Commit: version, Stopping: ctx.Done(), Logger: log,
+	o := handlers.Options{Control: service, Users: store, Commit: version, Stopping: ctx.Done(), Logger: log, Loggers: connect.NewLoggers("INFO", setLevel(level)),
 		Ready: func(context.Context) error { return supervisor.StoreTrouble() }}
 	if box != nil {
 		pages.Sandbox, o.Faults = sandboxPages{box}, sandboxFaults{box}
 	}
 	o.Pages = console.New(pages)
 	return http.NewCrossOriginProtection().Handler(handlers.New(o))
+}
+
+// setLevel makes Kafka Connect's logger calls change what the program logs.
+func setLevel(level *slog.LevelVar) func(name, to string) {
+	levels := map[string]slog.Level{"TRACE": slog.LevelDebug, "DEBUG": slog.LevelDebug, "INFO": slog.LevelInfo, "WARN": slog.LevelWarn,
+		"ERROR": slog.LevelError, "FATAL": slog.LevelError, "OFF": slog.LevelError + 4}
+	return func(name, to string) {
+		if l, ok := levels[strings.ToUpper(to)]; ok && name == "root" {
+			level.Set(l)
+		}
+	}
 }
 
 // applyEgressRules puts the address ranges that administrators stored in force.

@@ -4,11 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/sluice-io/sluice/runner"
 )
 
 var (
 	// ErrDiskFull: the data directory's disk is full or fails to write.
-	ErrDiskFull = errors.New("the disk of the data directory is full or cannot be written: free space there, nothing else is needed")
+	ErrDiskFull = runner.ErrDiskFull
 	// ErrNewerSchema: the file was written by a newer Sluice.
 	ErrNewerSchema = errors.New("the database was written by a newer version of Sluice")
 	// ErrVersionConflict: the configuration was changed by somebody else meanwhile.

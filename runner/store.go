@@ -184,8 +184,12 @@ type MirroredPosition struct {
 	UpdatedAt   time.Time
 }
 
-// ErrNotFound is what every store answers for what does not exist.
-var ErrNotFound = errors.New("not found")
+var (
+	// ErrNotFound is what every store answers for what does not exist.
+	ErrNotFound = errors.New("not found")
+	// ErrDiskFull: the data directory's disk is full or fails to write.
+	ErrDiskFull = errors.New("the disk of the data directory is full or cannot be written: free space there, nothing else is needed")
+)
 
 // Store is what the runner needs of the model. models implements it on SQLite.
 type Store interface {

@@ -226,7 +226,7 @@ func (s *Supervisor) hold(id int64, cause error) (release func(), err error) {
 	s.mu.Lock()
 	if s.held[id] {
 		s.mu.Unlock()
-		return nil, errBusy
+		return nil, ErrBusy
 	}
 	s.held[id] = true
 	r := s.runs[id]
@@ -236,7 +236,7 @@ func (s *Supervisor) hold(id int64, cause error) (release func(), err error) {
 			s.mu.Lock()
 			delete(s.held, id)
 			s.mu.Unlock()
-			return nil, errStillStopping
+			return nil, ErrStillStopping
 		}
 		s.forget(r)
 	}
@@ -249,8 +249,10 @@ func (s *Supervisor) hold(id int64, cause error) (release func(), err error) {
 }
 
 var (
-	errBusy          = errors.New("another change of this connector is under way; try again in a moment")
-	errStillStopping = errors.New("the connector's tasks are still stopping; try again in a moment")
+	// ErrBusy: another change of the connector is under way.
+	ErrBusy = errors.New("another change of this connector is under way; try again in a moment")
+	// ErrStillStopping: the connector's tasks have not ended in time.
+	ErrStillStopping = errors.New("the connector's tasks are still stopping; try again in a moment")
 )
 
 // cluster tells how to reach an instance; connectors get their own Internet access.

@@ -171,8 +171,6 @@ func known(err error) error {
 	case errors.As(err, &wrong):
 		return &control.Error{Kind: control.Invalid, Message: "Some values are not valid.", Err: err,
 			Fields: []connector.FieldError{{Field: wrong.Field, Message: wrong.Message}}}
-	case errors.Is(err, models.ErrDiskFull):
-		return &control.Error{Kind: control.Unavailable, Message: "The disk of the data directory is full or cannot be written; free space there, nothing else is needed.", Err: err}
 	case errors.Is(err, models.ErrDecided):
 		return fmt.Errorf("%w: %w", control.ErrDecided, err)
 	}

@@ -111,6 +111,8 @@ func fromStore(err error, what string) error {
 			Fields: []connector.FieldError{{Field: connector.KeyName, Message: sentence(err.Error())}}}
 	case errors.Is(err, ErrQuota):
 		return &Error{Kind: Quota, Message: sentence(err.Error()), Err: err}
+	case errors.Is(err, runner.ErrDiskFull):
+		return &Error{Kind: Unavailable, Message: sentence(runner.ErrDiskFull.Error()), Err: err}
 	case errors.Is(err, ErrStale), errors.Is(err, ErrInUse), errors.Is(err, ErrDecided):
 		return &Error{Kind: Conflict, Message: sentence(err.Error()), Err: err}
 	}
