@@ -111,7 +111,7 @@ func (s *taskSession) judge(ctx context.Context, f *finding) (begun bool, err er
 	f.header, f.intent = h, in
 	switch mirrored, known := s.t.o.Mirrored(f.tp); {
 	case h.TopicID != "" && f.topic.ID != "" && h.TopicID != f.topic.ID:
-		f.stop = gapStop(fmt.Sprintf("the topic %s was deleted and made again: position %d belongs to the old one", f.tp.Topic, f.at.Offset))
+		f.stop = anewStop(fmt.Sprintf("the topic %s was deleted and made again: position %d belongs to the old one", f.tp.Topic, f.at.Offset))
 		f.intent = nil
 	case known && mirrored.Offset > f.at.Offset && epochOf(mirrored) == h.Epoch:
 		f.stop = gapStop(fmt.Sprintf("the position of %s went back from %d to %d without an act of an operator", f.name(), mirrored.Offset, f.at.Offset))

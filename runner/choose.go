@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -19,8 +20,9 @@ func (t *sinkTask) Choose(ctx context.Context, tp kafka.TP, choice string, offse
 	t.mu.Lock()
 	s, p := t.session, t.parts[tp]
 	t.mu.Unlock()
-	if s == nil || p == nil || s.lines[tp] == nil {
-		return connector.FieldError{Field: "partition", Message: fmt.Sprintf("%s/%d is not delivered by this task now; try again in a moment.", tp.Topic, tp.Partition)}
+	notNow := &joiningError{connector.FieldError{Field: "partition", Message: fmt.Sprintf("%s/%d is not delivered by this task now; try again in a moment.", tp.Topic, tp.Partition)}}
+	if s == nil || p == nil || s.lines[tp] == nil || s.ctx.Err() != nil {
+		return notNow
 	}
 	p.mu.Lock()
 	offered, in, state := p.choices, p.intent, p.status.State
@@ -48,11 +50,22 @@ func (t *sinkTask) Choose(ctx context.Context, tp kafka.TP, choice string, offse
 	}
 	if err := s.commits.commit(ctx, tp, to, h, nil, nil); err != nil {
 		s.end(err)
+		if membershipOver(err) && !errors.Is(err, kafka.ErrUnanswered) {
+			return notNow // nothing was written: the group was just being joined anew
+		}
 		return err
 	}
 	t.o.Log(LogInfo, fmt.Sprintf("An operator chose %q: the partition goes on at offset %d.", choice, to), map[string]string{"topic": tp.Topic, "partition": fmt.Sprint(tp.Partition)})
 	s.end(errRejoin)
 	return nil
+}
+
+// joining tells that the task is not a member of its group at the moment, or about to
+// join it anew.
+func (t *sinkTask) joining() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.session == nil || t.session.ctx.Err() != nil
 }
 
 // chosen is the offset that a choice means.

@@ -32,6 +32,18 @@ func gapStop(lost string) *stopError {
 	}
 }
 
+// anewStop is a gap because the topic is another one of the same name. Its offsets begin
+// again, and a destination that names things by them can hold the old topic's.
+func anewStop(lost string) *stopError {
+	e := gapStop(lost)
+	for i := range e.choices {
+		if c := &e.choices[i]; c.Choice == choiceBeginning || c.Choice == choicePosition {
+			c.Risk += " The new topic's offsets began again at 0, so what is written can meet what the old topic left under the same name; that is never overwritten, the partition stops instead. Let it go elsewhere first (OSS: change oss.prefix or oss.path), then choose."
+		}
+	}
+	return e
+}
+
 // intentStop is a stop because it is not known, or not possible to finish exactly, what
 // an interrupted delivery began.
 func intentStop(lost string, in *connector.Intent, offered []connector.Choice) *stopError {

@@ -127,7 +127,7 @@ func (s *taskSession) proveTopic(ctx context.Context, name string) error {
 
 // madeAnew stops the partitions of a topic that is another one of the same name.
 func (s *taskSession) madeAnew(name string) {
-	s.stopTopic(name, gapStop(fmt.Sprintf("the topic %s was deleted and made again while it was read", name)))
+	s.stopTopic(name, anewStop(fmt.Sprintf("the topic %s was deleted and made again while it was read", name)))
 	s.end(errReopen)
 }
 

@@ -31,7 +31,7 @@ func check(ctx context.Context, cfg connector.Config, deps connector.Deps, emit 
 		return err
 	}
 	defer c.close()
-	s := &sink{client: c, classify: &classifier{endpoint: c.endpoint}}
+	s := &sink{client: c, classify: &classifier{endpoint: c.endpoint, bucket: c.bucket.BucketName}}
 	steps := []struct {
 		name string
 		run  func(context.Context) (string, error)

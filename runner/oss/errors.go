@@ -49,6 +49,7 @@ const skewLimit = 5
 // classifier turns what the SDK answers into the contract's error types.
 type classifier struct {
 	endpoint string
+	bucket   string // "" when no single one is spoken to
 	skewed   atomic.Int32
 }
 
@@ -68,6 +69,9 @@ func (k *classifier) classify(doing string, err error) error {
 	}
 	code, status := codeOf(err)
 	wrapped := fmt.Errorf("%s: %w", doing, shorten(err))
+	if k.bucket != "" && wrongCodes[code].field == keyBucket {
+		wrapped = fmt.Errorf("%s: bucket %s: %w", doing, k.bucket, shorten(err))
+	}
 	if status == 0 {
 		return k.away(wrapped)
 	}

@@ -79,7 +79,7 @@ func newSink(_ context.Context, cfg connector.Config, deps connector.Deps) (conn
 	if err != nil {
 		return nil, err
 	}
-	return &sink{client: c, classify: &classifier{endpoint: c.endpoint}, layout: l, buffers: &buffers{}}, nil
+	return &sink{client: c, classify: &classifier{endpoint: c.endpoint, bucket: c.bucket.BucketName}, layout: l, buffers: &buffers{}}, nil
 }
 
 // Begin opens a chunk.
