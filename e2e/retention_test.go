@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/sluice-io/sluice/e2e/harness"
 )
 
 // TestRetentionRemovesPartOfAnIntendedRange: records of a range that an intent names are gone before it
@@ -20,11 +22,11 @@ func TestRetentionRemovesPartOfAnIntendedRange(t *testing.T) {
 	visible := b.oss.Keys(c.Name + "/")
 
 	before := b.kafka.Positions(c.Group(), b.topic)
-	b.oss.Freeze()
+	b.oss.SetFaults(harness.Fault{Operation: "PutObject", Cut: "before"}) // nothing is stored
 	b.produce(300, 600, 3)
 	b.awaitIntents(c, before)
 	b.sluice.Kill9()
-	b.oss.Thaw()
+	b.oss.SetFaults()
 	b.kafka.DeleteRecords(b.topic, 0, 120)
 	b.sluice.Start()
 	b.sluice.AwaitReady(30 * time.Second)

@@ -125,7 +125,14 @@ func (k *Kafka) Positions(group, topic string) map[int32]Position {
 	k.t.Helper()
 	positions := map[int32]Position{}
 	k.admin("reading positions of "+group, func(a sarama.ClusterAdmin) error {
-		answer, err := a.ListConsumerGroupOffsets(group, nil)
+		var answer *sarama.OffsetFetchResponse
+		var err error
+		Eventually(k.t, 20*time.Second, "the positions of "+group+" can be read", func() (bool, string) {
+			if answer, err = a.ListConsumerGroupOffsets(group, nil); err == nil && answer.Err != sarama.ErrNoError {
+				err = answer.Err
+			}
+			return err == nil || !coordinatorMoves(err), fmt.Sprint(err)
+		})
 		if err != nil {
 			return err
 		}
@@ -137,6 +144,12 @@ func (k *Kafka) Positions(group, topic string) map[int32]Position {
 		return nil
 	})
 	return positions
+}
+
+// coordinatorMoves tells of a group whose coordinator is not there yet: a broker has just started.
+func coordinatorMoves(err error) bool {
+	return errors.Is(err, sarama.ErrNotCoordinatorForConsumer) || errors.Is(err, sarama.ErrOffsetsLoadInProgress) ||
+		errors.Is(err, sarama.ErrConsumerCoordinatorNotAvailable)
 }
 
 // DeleteGroupPositions removes a group's committed offsets for a topic, as their expiry does. The group
