@@ -42,6 +42,9 @@ func (c *Console) showPreview(q *request, d wizardDraft, status int, refused map
 	if m.Quota, err = c.quotaNotice(q, m.URL); err != nil {
 		return err
 	}
+	if m.Quota != nil && status == http.StatusForbidden {
+		m.Errors = nil // the notice says it, and what can be done
+	}
 	if len(all) == 0 {
 		c.samples(q, d, &m)
 	} else {
