@@ -155,7 +155,7 @@ func (s *settler) redo(ctx context.Context, sink connector.Sink, tuning sinkTuni
 		return settled{}, err
 	}
 	if got.count != in.Count || got.sum.Sum64() != in.Sum {
-		return settled{}, intentStop(got.difference(s.tp, in), in, nil)
+		return settled{}, gapStop(got.difference(s.tp, in))
 	}
 	if err := s.rewrite(ctx, chunk, h, in); err != nil {
 		return settled{}, err
