@@ -67,9 +67,20 @@ func (c *Client) CreateConnector(instance, name string, config map[string]string
 	return c.Connector(instance, name)
 }
 
-// Connector is an existing connector.
+// Connector is an existing connector. A test that fails shows its status and the end of its log.
 func (c *Client) Connector(instance, name string) *Connector {
-	return &Connector{c: c, t: c.t, Instance: instance, Name: name}
+	k := &Connector{c: c, t: c.t, Instance: instance, Name: name}
+	c.t.Cleanup(func() {
+		if !c.t.Failed() {
+			return
+		}
+		for _, path := range []string{k.Path("/status"), k.API("/logs?limit=40")} {
+			if answer, err := c.Call(http.MethodGet, path, nil); err == nil {
+				c.t.Logf("%s: %d %s", path, answer.Status, answer.Body)
+			}
+		}
+	})
+	return k
 }
 
 // Group is the consumer group whose committed offsets are the connector's position.

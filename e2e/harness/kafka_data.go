@@ -2,7 +2,6 @@ package harness
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -48,15 +47,19 @@ func (k *Kafka) TryProduce(ctx context.Context, ledger *Ledger, what Numbers) er
 		return fmt.Errorf("making a producer: %w", err)
 	}
 	var failure error
-	var wait sync.WaitGroup
+	var wait, unanswered sync.WaitGroup
 	wait.Go(func() {
 		for m := range producer.Successes() {
 			ledger.enter(m.Metadata.(int64), m.Topic, m.Partition, m.Offset)
+			unanswered.Done()
 		}
 	})
 	wait.Go(func() {
 		for e := range producer.Errors() {
-			failure = errors.Join(failure, e.Err)
+			if failure == nil { // the first says what is wrong
+				failure = e.Err
+			}
+			unanswered.Done()
 		}
 	})
 	start := time.Now()
@@ -67,8 +70,10 @@ func (k *Kafka) TryProduce(ctx context.Context, ledger *Ledger, what Numbers) er
 				Pause(ahead)
 			}
 		}
+		unanswered.Add(1)
 		producer.Input() <- what.message(n)
 	}
+	unanswered.Wait() // a producer that is being closed gives up what it would still try again
 	producer.AsyncClose()
 	wait.Wait()
 	return failure
