@@ -32,18 +32,19 @@ const password = "correct horse battery"
 // site is the whole router over a real model and a supervisor that does not run, so
 // that states are what a test stored.
 type site struct {
-	t     *testing.T
+	t     testing.TB
 	url   string
 	store *models.Store
 	svc   *control.Service
 	box   *box
 	kafka string
+	told  *told
 }
 
 // newSite starts one. With topics there is an embedded broker that has them, of three
 // partitions each; without, the instance sandbox points at an address where nothing
 // answers.
-func newSite(t *testing.T, topics ...string) *site {
+func newSite(t testing.TB, topics ...string) *site {
 	t.Helper()
 	bootstrap := "127.0.0.1:1"
 	if len(topics) > 0 {
@@ -80,7 +81,8 @@ func newSite(t *testing.T, topics ...string) *site {
 	}
 	sup = runner.NewSupervisor(runner.Options{Store: store, Specs: specs, Node: store.NodeID(), Worker: "127.0.0.1:8080", Installation: store.InstallationID(),
 		Dial: dial, Seal: store.Sealer(), Budget: runner.NewBudget(16 << 20), Regions: regions, Logger: discard()})
-	svc := control.New(control.Options{Store: known, Supervisor: sup, Specs: specs, Addresses: rules.CheckAddress})
+	states := &told{Supervisor: sup, m: map[int64]runner.ConnectorStatus{}}
+	svc := control.New(control.Options{Store: known, Supervisor: states, Specs: specs, Addresses: rules.CheckAddress})
 	if err := svc.EnsureSandbox(ctx, bootstrap); err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +91,7 @@ func newSite(t *testing.T, topics ...string) *site {
 			t.Fatal(err)
 		}
 	}
-	s := &site{t: t, store: store, svc: svc, box: newBox(), kafka: bootstrap}
+	s := &site{t: t, store: store, svc: svc, box: newBox(), kafka: bootstrap, told: states}
 	pages := console.New(console.Options{Control: svc, Store: store, Sandbox: s.box, Logger: discard(), Version: "test"})
 	server := httptest.NewServer(handlers.New(handlers.Options{Control: svc, Users: store, Pages: pages, Commit: "test"}))
 	t.Cleanup(server.Close)
@@ -201,7 +203,7 @@ func (s *site) as(user string) *browser {
 
 // answer is what came back.
 type answer struct {
-	t      *testing.T
+	t      testing.TB
 	status int
 	header http.Header
 	body   string
