@@ -55,7 +55,7 @@ func TestEveryRouteNeedsASession(t *testing.T) {
 	}
 }
 
-func headers(t *testing.T, a answer) {
+func headers(t testing.TB, a answer) {
 	t.Helper()
 	for name, want := range map[string]string{"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", "X-Frame-Options": "DENY", "Referrer-Policy": "same-origin"} {
 		if got := a.header.Get(name); got != want {

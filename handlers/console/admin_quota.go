@@ -17,7 +17,7 @@ func (c *Console) adminQuota(q *request) error {
 	if err != nil {
 		return err
 	}
-	instances, err := c.control.Instances(ctx)
+	instances, err := q.instances()
 	if err != nil {
 		return err
 	}

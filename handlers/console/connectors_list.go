@@ -32,18 +32,18 @@ func (c *Console) connectorsList(q *request) error {
 	} else if m.Filter.State != "" {
 		query.States = []connector.State{connector.State(m.Filter.State)}
 	}
-	list, err := c.store.ListConnectors(ctx, query)
+	list, err := q.filtered(query, m.Filter.Active())
 	if err != nil {
 		return err
 	}
-	instances, err := c.control.Instances(ctx)
+	instances, err := q.instances()
 	if err != nil {
 		return err
 	}
 	m.Page = q.page(text.T(ctx, "connectors.title"), "connectors")
 	m.Rows, m.Total = q.connectorRows(list.Rows), list.Total
 	if m.Filter.Active() && m.Total == 0 {
-		all, err := c.store.ListConnectors(ctx, models.ConnectorQuery{Limit: 1})
+		all, err := q.connectors()
 		if err != nil {
 			return err
 		}

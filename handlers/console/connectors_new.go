@@ -12,7 +12,7 @@ import (
 // connectorsNew asks on which instance a connector shall be, when there are several.
 func (c *Console) connectorsNew(q *request) error {
 	ctx := q.Request.Context()
-	instances, err := c.control.Instances(ctx)
+	instances, err := q.instances()
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,8 @@ package console
 
 import (
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/sluice-io/sluice/runner/connector"
 	"github.com/sluice-io/sluice/views/components"
@@ -42,7 +44,7 @@ func (f *fieldForm) field(d connector.Field) components.Field {
 	out := components.Field{
 		Key: d.Key, Kind: kindOf(d), Label: d.Label, Help: d.Help, Unit: d.Unit, Placeholder: d.Example,
 		Value: f.values.Get(d.Key), Required: d.Required, Optional: !d.Required && d.Default == nil && d.Kind != connector.Bool,
-		Advanced: d.Advanced, Error: f.problems[d.Key], Why: why(d), Mono: d.Kind == connector.Text, Complete: "off",
+		Advanced: d.Advanced, Error: capital(f.problems[d.Key]), Why: why(d), Mono: d.Kind == connector.Text, Complete: "off",
 		Short: d.Kind == connector.Int || d.Kind == connector.Bytes || d.Kind == connector.Duration,
 	}
 	if d.Kind == connector.Duration && out.Unit == "" {
@@ -206,4 +208,13 @@ func (q *request) posted(declared []connector.Field, keep connector.Config) conn
 		}
 	}
 	return out
+}
+
+// capital makes a sentence of a message that was written to follow a field's name.
+func capital(s string) string {
+	r, n := utf8.DecodeRuneInString(s)
+	if n == 0 {
+		return s
+	}
+	return string(unicode.ToUpper(r)) + s[n:]
 }

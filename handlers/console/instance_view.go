@@ -79,16 +79,21 @@ const (
 // instancePage is the head that the tabs of an instance share.
 func (q *request) instancePage(tab string) (views.InstancePage, []models.ConnectorInfo, error) {
 	ctx := q.Request.Context()
-	in, err := q.c.control.Instance(ctx, q.instance())
+	in, err := q.instanceInfo()
 	if err != nil {
 		return views.InstancePage{}, nil, err
 	}
-	list, err := q.c.store.ListConnectors(ctx, models.ConnectorQuery{Instance: in.Name})
+	all, err := q.connectors()
 	if err != nil {
 		return views.InstancePage{}, nil, err
 	}
+	var own []models.ConnectorInfo
 	failing := 0
-	for _, c := range list.Rows {
+	for _, c := range all.Rows {
+		if c.Instance != in.Name {
+			continue
+		}
+		own = append(own, c)
 		if needsSomebody(c) {
 			failing++
 		}
@@ -96,11 +101,11 @@ func (q *request) instancePage(tab string) (views.InstancePage, []models.Connect
 	m := views.InstancePage{Instance: q.instanceView(in, failing), Admin: q.may(control.Admin), Operator: q.may(control.Operator), New: newConnectorURL(in.Name)}
 	m.Page = q.page(in.Name, instanceURL(in.Name), layout.Crumb{Label: text.T(ctx, "instances.title"), Href: "/instances"})
 	m.Tabs = []components.Tab{
-		{Label: text.T(ctx, "instance_page.connectors"), Href: m.Instance.Href, Current: tab == tabConnectors, Count: len(list.Rows)},
+		{Label: text.T(ctx, "instance_page.connectors"), Href: m.Instance.Href, Current: tab == tabConnectors, Count: len(own)},
 		{Label: text.T(ctx, "instance_page.topics"), Href: m.Instance.Href + "/topics", Current: tab == tabTopics},
 	}
 	if m.Admin {
 		m.Tabs = append(m.Tabs, components.Tab{Label: text.T(ctx, "instance_page.settings"), Href: m.Instance.Href + "/settings", Current: tab == tabSettings})
 	}
-	return m, list.Rows, nil
+	return m, own, nil
 }

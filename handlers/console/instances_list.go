@@ -3,7 +3,6 @@ package console
 import (
 	"net/http"
 
-	"github.com/sluice-io/sluice/models"
 	"github.com/sluice-io/sluice/runner/control"
 	"github.com/sluice-io/sluice/views"
 	"github.com/sluice-io/sluice/views/text"
@@ -12,11 +11,11 @@ import (
 // instancesList shows every instance, unreachable ones first.
 func (c *Console) instancesList(q *request) error {
 	ctx := q.Request.Context()
-	all, err := c.control.Instances(ctx)
+	all, err := q.instances()
 	if err != nil {
 		return err
 	}
-	list, err := c.store.ListConnectors(ctx, models.ConnectorQuery{})
+	list, err := q.connectors()
 	if err != nil {
 		return err
 	}

@@ -45,11 +45,11 @@ func (q *request) theme() string {
 func (q *request) nav(current string) layout.Nav {
 	ctx := q.Request.Context()
 	nav := layout.Nav{Current: current, Sandbox: q.c.sandbox != nil}
-	instances, err := q.c.control.Instances(ctx)
+	instances, err := q.instances()
 	if err != nil {
 		q.c.log.Warn("reading the navigation", "err", err)
 	}
-	list, err := q.c.store.ListConnectors(ctx, models.ConnectorQuery{})
+	list, err := q.connectors()
 	if err != nil {
 		q.c.log.Warn("reading the navigation", "err", err)
 	}

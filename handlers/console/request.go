@@ -29,6 +29,7 @@ type request struct {
 	token   string // the form token
 	flashes []flash
 	zone    *time.Location
+	lists   lists
 	regions map[string]string // names by ID, once asked for
 }
 
