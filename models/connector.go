@@ -72,16 +72,13 @@ func (s *Store) secretKeys(class string) []string {
 
 // Connectors lists every connector that is no draft, by ID, with configurations.
 func (s *Store) Connectors(ctx context.Context) ([]runner.Connector, error) {
-	var rows []namedRow
-	if err := s.joined(ctx).Where("desired <> ?", runner.DesiredDraft).Order("connectors.id").Find(&rows).Error; err != nil {
-		return nil, fail("listing connectors", err)
+	rows, err := s.keptConnectors(ctx)
+	if err != nil {
+		return nil, err
 	}
 	out := make([]runner.Connector, len(rows))
 	for i := range rows {
-		var err error
-		if out[i], _, err = s.connector(&rows[i]); err != nil {
-			return nil, err
-		}
+		out[i] = rows[i].own()
 	}
 	return out, nil
 }
@@ -106,12 +103,8 @@ func (s *Store) Connector(ctx context.Context, instance, name string) (Connector
 	if err != nil {
 		return ConnectorInfo{}, err
 	}
-	totals, err := s.Totals(ctx, c.ID)
-	if err != nil {
-		return ConnectorInfo{}, err
-	}
 	out := ConnectorInfo{Connector: c, Region: row.Region, Description: row.Row.Description, LostSecrets: lost}
-	out.Status = s.connectorStatus(c, totals, true)
+	out.Status = s.connectorStatus(c, true)
 	return out, nil
 }
 
@@ -130,7 +123,7 @@ func (s *Store) CreateConnector(ctx context.Context, c *runner.Connector, author
 	}
 	row.Config = string(sealed)
 	var in instanceRow
-	err = s.act(ctx, "creating a connector", func(tx *gorm.DB) error {
+	err = s.actConnectors(ctx, "creating a connector", func(tx *gorm.DB) error {
 		if err := tx.Take(&in, c.InstanceID).Error; err != nil {
 			return err
 		}
@@ -222,7 +215,7 @@ func isSecret(declared []string, key string) bool {
 // change writes columns of one connector.
 func (s *Store) change(ctx context.Context, doing string, id int64, columns map[string]any) error {
 	columns["updated_at"] = millis(s.o.Now())
-	return s.act(ctx, doing, func(tx *gorm.DB) error {
+	return s.actConnectors(ctx, doing, func(tx *gorm.DB) error {
 		return one(tx.Model(&connectorRow{}).Where("id = ?", id).Updates(columns))
 	})
 }
@@ -252,7 +245,7 @@ func newEpoch() string { return randomHex(8) }
 
 // RaiseRestart raises the restart counter and gives its new value.
 func (s *Store) RaiseRestart(ctx context.Context, id int64) (restart int64, err error) {
-	err = s.act(ctx, "raising the restart counter", func(tx *gorm.DB) error {
+	err = s.actConnectors(ctx, "raising the restart counter", func(tx *gorm.DB) error {
 		if err := one(tx.Model(&connectorRow{}).Where("id = ?", id).Updates(map[string]any{"restart": gorm.Expr("restart + 1"), "updated_at": millis(s.o.Now())})); err != nil {
 			return err
 		}
@@ -264,12 +257,13 @@ func (s *Store) RaiseRestart(ctx context.Context, id int64) (restart int64, err 
 // DeleteConnector removes a connector with its versions, states, positions and totals.
 // Its log lines and points go as they age.
 func (s *Store) DeleteConnector(ctx context.Context, id int64) error {
-	err := s.act(ctx, "deleting a connector", func(tx *gorm.DB) error {
+	err := s.actConnectors(ctx, "deleting a connector", func(tx *gorm.DB) error {
 		return one(tx.Where("id = ?", id).Delete(&connectorRow{}))
 	})
 	if err == nil || errors.Is(err, runner.ErrNotFound) {
 		s.status.drop(id)
 		s.rates.drop(id)
+		s.totals.drop(id)
 	}
 	return err
 }

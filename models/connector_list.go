@@ -12,41 +12,26 @@ import (
 	"github.com/sluice-io/sluice/runner/connector"
 )
 
-// listRow is what a list needs: no configuration, which is the bulk of a connector.
-type listRow struct {
-	Named                          namedRow `gorm:"embedded"`
-	Records, Bytes, Diverted, Last int64
-}
-
-const listSelect = `connectors.id, connectors.uuid, connectors.instance_id, connectors.name, connectors.class, connectors.description, connectors.version,
-	connectors.hash, connectors.desired, connectors.deployed, connectors.delivered, connectors.epoch, connectors.restart, connectors.created_at, connectors.updated_at,
-	instances.name AS instance, instances.region AS region, coalesce(totals.records, 0) AS records, coalesce(totals.bytes, 0) AS bytes,
-	coalesce(totals.diverted, 0) AS diverted, coalesce(totals.last, 0) AS last`
-
-// ListConnectors filters, sorts and pages. It is one query, and the states from memory.
-// Rows come without Config and Tasks.
+// ListConnectors filters, sorts and pages, all in memory. Rows come without Config and
+// Tasks.
 func (s *Store) ListConnectors(ctx context.Context, q ConnectorQuery) (ConnectorList, error) {
-	sql := s.read(ctx).Table("connectors").Select(listSelect).Joins("JOIN instances ON instances.id = connectors.instance_id").
-		Joins("LEFT JOIN totals ON totals.connector_id = connectors.id").Where("desired <> ?", runner.DesiredDraft)
-	if q.Instance != "" {
-		sql = sql.Where("instances.name = ?", q.Instance)
-	}
-	if len(q.Classes) > 0 {
-		sql = sql.Where("class IN ?", q.Classes)
-	}
-	var rows []listRow
-	if err := sql.Find(&rows).Error; err != nil {
-		return ConnectorList{}, fail("listing connectors", err)
+	rows, err := s.keptConnectors(ctx)
+	if err != nil {
+		return ConnectorList{}, err
 	}
 	list := ConnectorList{Counts: map[connector.State]int{}}
 	text := strings.ToLower(strings.TrimSpace(q.Text))
 	for i := range rows {
-		r, c := &rows[i], &rows[i].Named.Row
-		if text != "" && !strings.Contains(strings.ToLower(c.Name+"\n"+c.Description+"\n"+r.Named.Instance), text) {
+		c := &rows[i]
+		if q.Instance != "" && c.Instance != q.Instance || len(q.Classes) > 0 && !slices.Contains(q.Classes, c.Class) {
 			continue
 		}
-		info := ConnectorInfo{Connector: r.Named.bare(), Region: r.Named.Region, Description: c.Description}
-		info.Status = s.connectorStatus(info.Connector, Totals{r.Records, r.Bytes, r.Diverted, fromMillis(r.Last)}, false)
+		if text != "" && !strings.Contains(strings.ToLower(c.Name+"\n"+c.description+"\n"+c.Instance), text) {
+			continue
+		}
+		info := ConnectorInfo{Connector: c.Connector, Region: c.region, Description: c.description}
+		info.Config = nil
+		info.Status = s.connectorStatus(info.Connector, false)
 		list.Counts[info.Status.State]++
 		if info.Status.Stalled {
 			list.Stalled++

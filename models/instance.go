@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"gorm.io/gorm"
 
@@ -96,51 +97,43 @@ func (s *Store) takeInstance(ctx context.Context, where string, arg any) (runner
 
 // Instances lists all by name.
 func (s *Store) Instances(ctx context.Context) ([]InstanceInfo, error) {
-	return s.instanceInfos(ctx, s.read(ctx))
+	kept, err := s.keptInstances(ctx)
+	if err != nil {
+		return nil, err
+	}
+	connectors, err := s.keptConnectors(ctx)
+	if err != nil {
+		return nil, err
+	}
+	at, out := make(map[int64]int, len(kept)), slices.Clone(kept)
+	for i := range out {
+		at[out[i].ID] = i
+	}
+	for i := range connectors {
+		c := &connectors[i]
+		j, ok := at[c.InstanceID]
+		if !ok {
+			continue // both lists are whole, but not of one moment
+		}
+		out[j].Connectors++
+		if c.Desired == runner.DesiredRunning {
+			out[j].Running++
+		}
+	}
+	return out, nil
 }
 
 // InstanceInfo is one row of Instances.
 func (s *Store) InstanceInfo(ctx context.Context, name string) (InstanceInfo, error) {
-	list, err := s.instanceInfos(ctx, s.read(ctx).Where("name = ?", name))
-	if err == nil && len(list) == 0 {
-		return InstanceInfo{}, fail("reading an instance", runner.ErrNotFound)
-	}
+	list, err := s.Instances(ctx)
 	if err != nil {
 		return InstanceInfo{}, err
 	}
-	return list[0], nil
-}
-
-func (s *Store) instanceInfos(ctx context.Context, from *gorm.DB) ([]InstanceInfo, error) {
-	var rows []instanceRow
-	if err := from.Order("name").Find(&rows).Error; err != nil {
-		return nil, fail("listing instances", err)
+	i := slices.IndexFunc(list, func(in InstanceInfo) bool { return in.Name == name })
+	if i < 0 {
+		return InstanceInfo{}, fail("reading an instance", runner.ErrNotFound)
 	}
-	var counts []struct {
-		InstanceID          int64
-		Connectors, Running int
-	}
-	err := s.read(ctx).Raw(`SELECT instance_id, count(*) AS connectors, sum(desired = ?) AS running FROM connectors WHERE desired <> ? GROUP BY instance_id`,
-		runner.DesiredRunning, runner.DesiredDraft).Scan(&counts).Error
-	if err != nil {
-		return nil, fail("counting connectors", err)
-	}
-	byID := map[int64]int{}
-	for i := range counts {
-		byID[counts[i].InstanceID] = i
-	}
-	out := make([]InstanceInfo, len(rows))
-	for i := range rows {
-		in, lost, err := s.instance(&rows[i])
-		if err != nil {
-			return nil, err
-		}
-		out[i] = InstanceInfo{Instance: in, LostPassword: lost}
-		if c, ok := byID[in.ID]; ok {
-			out[i].Connectors, out[i].Running = counts[c].Connectors, counts[c].Running
-		}
-	}
-	return out, nil
+	return list[i], nil
 }
 
 // CreateInstance stores what the user set and Enabled, and sets ID, CreatedAt and the
@@ -154,7 +147,7 @@ func (s *Store) CreateInstance(ctx context.Context, in *runner.Instance) error {
 	if err := s.give(&row, *in); err != nil {
 		return err
 	}
-	err := s.act(ctx, "creating an instance", func(tx *gorm.DB) error { return tx.Create(&row).Error })
+	err := s.actInstances(ctx, "creating an instance", func(tx *gorm.DB) error { return tx.Create(&row).Error })
 	if unique(err) {
 		return &NameTakenError{Kind: "instance", Name: in.Name}
 	}
@@ -167,7 +160,7 @@ func (s *Store) CreateInstance(ctx context.Context, in *runner.Instance) error {
 // UpdateInstance writes what a user sets: neither Enabled nor what a probe finds. The
 // password ****** keeps the stored one.
 func (s *Store) UpdateInstance(ctx context.Context, in runner.Instance) error {
-	err := s.act(ctx, "changing an instance", func(tx *gorm.DB) error {
+	err := s.actInstances(ctx, "changing an instance", func(tx *gorm.DB) error {
 		var row instanceRow
 		if err := tx.Take(&row, in.ID).Error; err != nil {
 			return err
@@ -185,7 +178,7 @@ func (s *Store) UpdateInstance(ctx context.Context, in runner.Instance) error {
 
 // DeleteInstance removes an instance with its drafts. *InUseError while it has connectors.
 func (s *Store) DeleteInstance(ctx context.Context, id int64) error {
-	return s.act(ctx, "deleting an instance", func(tx *gorm.DB) error {
+	return s.actInstances(ctx, "deleting an instance", func(tx *gorm.DB) error {
 		var row instanceRow
 		if err := tx.Take(&row, id).Error; err != nil {
 			return err
@@ -203,7 +196,7 @@ func (s *Store) DeleteInstance(ctx context.Context, id int64) error {
 
 // SetInstanceEnabled switches the connector feature.
 func (s *Store) SetInstanceEnabled(ctx context.Context, id int64, on bool) error {
-	return s.act(ctx, "enabling an instance", func(tx *gorm.DB) error {
+	return s.actInstances(ctx, "enabling an instance", func(tx *gorm.DB) error {
 		return one(tx.Model(&instanceRow{}).Where("id = ?", id).Update("enabled", on))
 	})
 }
@@ -215,6 +208,7 @@ func (s *Store) SaveProbe(ctx context.Context, id int64, p Probe) error {
 	if err != nil {
 		return fmt.Errorf("writing brokers: %w", err)
 	}
+	defer s.instances.written()
 	return s.write(ctx, "saving what a probe found", func(tx *gorm.DB) error {
 		var row instanceRow
 		if err := tx.Take(&row, id).Error; err != nil {

@@ -38,9 +38,14 @@ type Store struct {
 
 	status statusCache
 	rates  rateCache
+	totals totalsCache
 	tail   logTail
 	login  *logins
-	close  func() error
+
+	connectors kept[keptConnector]
+	instances  kept[InstanceInfo]
+
+	close func() error
 }
 
 // Open opens, makes or migrates the files of a data directory and locks it.
@@ -103,6 +108,9 @@ func (s *Store) openAll(ctx context.Context) (err error) {
 		return err
 	}
 	if err := s.loadStatuses(ctx); err != nil {
+		return err
+	}
+	if err := s.loadTotals(ctx); err != nil {
 		return err
 	}
 	if err := s.loadTail(ctx); err != nil {

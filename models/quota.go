@@ -67,7 +67,7 @@ func (s *Store) DecideQuota(ctx context.Context, id int64, grant bool, quota int
 	if grant && (quota < 0 || quota > maxQuota) {
 		return &InvalidError{"connector.quota", "must be from 0 to 100000 connectors."}
 	}
-	return s.act(ctx, "deciding a quota request", func(tx *gorm.DB) error {
+	return s.actInstances(ctx, "deciding a quota request", func(tx *gorm.DB) error {
 		var row quotaRow
 		if err := tx.Take(&row, id).Error; err != nil {
 			return err

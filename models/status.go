@@ -187,7 +187,8 @@ func (s *Store) TaskStatuses(_ context.Context, connectorID int64) ([]runner.Tas
 }
 
 // connectorStatus rolls up what is known of a connector.
-func (s *Store) connectorStatus(c runner.Connector, totals Totals, withTasks bool) runner.ConnectorStatus {
+func (s *Store) connectorStatus(c runner.Connector, withTasks bool) runner.ConnectorStatus {
+	totals := s.totals.of(c.ID)
 	tasks := s.status.tasks(c.ID)
 	rollUp := s.o.RollUp
 	if rollUp == nil {

@@ -23,7 +23,7 @@ func (versionRow) TableName() string { return "connector_versions" }
 // expected is the version that was read before (ErrVersionConflict when it is not the
 // newest any more); 0 does not ask. The value ****** of a secret keeps the stored one.
 func (s *Store) UpdateConfig(ctx context.Context, id int64, expected int, cfg connector.Config, hash, author string) (version int, err error) {
-	err = s.act(ctx, "changing a configuration", func(tx *gorm.DB) error {
+	err = s.actConnectors(ctx, "changing a configuration", func(tx *gorm.DB) error {
 		var row connectorRow
 		if err := tx.Take(&row, id).Error; err != nil {
 			return err
