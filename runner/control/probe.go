@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -248,6 +249,10 @@ func (s *Service) TestInstance(ctx context.Context, name string, values connecto
 	return nil
 }
 
+// stepNames are the steps of a connection test as people read them.
+var stepNames = map[string]string{kafka.StepDNS: "DNS", kafka.StepDial: "Dial", kafka.StepTLS: "TLS", kafka.StepAuth: "Authentication",
+	kafka.StepAPIVersions: "Kafka protocol", kafka.StepMetadata: "Cluster metadata", kafka.StepBrokers: "Advertised brokers"}
+
 func findingOf(st kafka.Step) connector.Finding {
-	return connector.Finding{Name: st.Name, Status: connector.FindingStatus(st.Status), Detail: st.Detail, Remedy: st.Remedy, Millis: st.Millis}
+	return connector.Finding{Name: cmp.Or(stepNames[st.Name], st.Name), Status: connector.FindingStatus(st.Status), Detail: st.Detail, Remedy: st.Remedy, Millis: st.Millis}
 }
