@@ -27,16 +27,17 @@ func TestFormats(t *testing.T) {
 			t.Run(s.format+" "+s.compression, func(t *testing.T) {
 				t.Parallel()
 				name := s.format + "-" + s.compression
-				c := b.sluice.CreateConnector(instance, name, harness.OSSConfig(b.oss, b.topic, map[string]string{
+				oss := b.oss.For(t)
+				c := b.sluice.For(t).CreateConnector(instance, name, harness.OSSConfig(oss, b.topic, map[string]string{
 					"oss.format": s.format, "oss.compression": s.compression, "flush.size": "700", "tasks.max": "1",
 				}))
-				c.AwaitDelivered(b.kafka, b.topic, 120*time.Second)
-				for _, key := range b.oss.Keys(name + "/") {
+				c.AwaitDelivered(b.kafka.For(t), b.topic, 120*time.Second)
+				for _, key := range oss.Keys(name + "/") {
 					if !strings.HasSuffix(key, s.extension) {
 						t.Errorf("%s does not end in %s", key, s.extension)
 					}
 				}
-				b.oss.MustDeliver(b.ledger, name+"/")
+				oss.MustDeliver(b.ledger, name+"/")
 				c.Delete("")
 			})
 		}
@@ -123,10 +124,11 @@ func TestSecureInstances(t *testing.T) {
 			if tt.mechanism != "" {
 				extra["sasl.mechanism"], extra["sasl.username"], extra["sasl.password"] = tt.mechanism, tt.user, tt.password
 			}
-			b.sluice.CreateInstance(name, kafka.Bootstrap(tt.protocol), extra)
-			c := b.sluice.CreateConnector(name, name, harness.OSSConfig(b.oss, b.topic, nil))
-			c.AwaitDelivered(kafka, b.topic, 60*time.Second)
-			b.oss.MustDeliver(b.ledger, name+"/")
+			sluice := b.sluice.For(t)
+			sluice.CreateInstance(name, kafka.Bootstrap(tt.protocol), extra)
+			c := sluice.CreateConnector(name, name, harness.OSSConfig(b.oss, b.topic, nil))
+			c.AwaitDelivered(kafka.For(t), b.topic, 60*time.Second)
+			b.oss.For(t).MustDeliver(b.ledger, name+"/")
 		})
 	}
 }

@@ -38,11 +38,22 @@ func lay(t *testing.T, partitions int32) *bed {
 	return layOn(t, suite.Kafka(t), partitions)
 }
 
+// layWith is lay with a node of the test's choice.
+func layWith(t *testing.T, partitions int32, opts harness.SluiceOptions) *bed {
+	t.Helper()
+	return layAll(t, suite.Kafka(t), partitions, opts)
+}
+
 // layOn is lay on a broker of the test's own.
 func layOn(t *testing.T, kafka *harness.Kafka, partitions int32) *bed {
 	t.Helper()
+	return layAll(t, kafka, partitions, harness.SluiceOptions{})
+}
+
+func layAll(t *testing.T, kafka *harness.Kafka, partitions int32, opts harness.SluiceOptions) *bed {
+	t.Helper()
 	b := &bed{
-		t: t, kafka: kafka, oss: suite.StartStandin(t), sluice: suite.StartSluice(t, harness.SluiceOptions{}),
+		t: t, kafka: kafka, oss: suite.StartStandin(t), sluice: suite.StartSluice(t, opts),
 		ledger: harness.NewLedger(), topic: strings.ToLower(strings.ReplaceAll(t.Name(), "/", "-")),
 	}
 	b.kafka.CreateTopic(b.topic, partitions, nil)

@@ -75,7 +75,7 @@ func (c *Client) Connector(instance, name string) *Connector {
 			return
 		}
 		for _, path := range []string{k.Path("/status"), k.API("/logs?limit=40")} {
-			if answer, err := c.Call(http.MethodGet, path, nil); err == nil {
+			if answer, err := c.Call(http.MethodGet, path, nil); err == nil && answer.Status == http.StatusOK {
 				c.t.Logf("%s: %d %s", path, answer.Status, answer.Body)
 			}
 		}

@@ -91,7 +91,7 @@ type Suite struct {
 	main   *Main
 	kafka  sync.Once
 	shared *Kafka
-	builds sync.Map // package path → func() (string, error)
+	builds sync.Map // name of the program → func() (string, error)
 }
 
 // NewSuite makes an empty suite; what it shares is made at first use.
@@ -122,32 +122,36 @@ func (k *Kafka) For(t T) *Kafka {
 }
 
 // Binary is the sluice program: the one that SLUICE_BIN names (relative to the module's root), otherwise
-// one built now.
-func (s *Suite) Binary(t T) string {
+// one built now. The one with kill points is that of SLUICE_FAULTS_BIN.
+func (s *Suite) Binary(t T, faults bool) string {
 	t.Helper()
-	if bin := os.Getenv("SLUICE_BIN"); bin != "" {
+	variable, name, tags := "SLUICE_BIN", "sluice", ""
+	if faults {
+		variable, name, tags = "SLUICE_FAULTS_BIN", "sluice-faults", "faults"
+	}
+	if bin := os.Getenv(variable); bin != "" {
 		if filepath.IsAbs(bin) {
 			return bin
 		}
 		root, err := RepoRoot()
 		if err != nil {
-			t.Fatalf("SLUICE_BIN: %v", err)
+			t.Fatalf("%s: %v", variable, err)
 		}
 		return filepath.Join(root, bin)
 	}
-	return s.build(t, ".", "sluice")
+	return s.build(t, ".", name, "-tags", tags)
 }
 
 // build compiles a package of the module once a process and returns the program's path.
-func (s *Suite) build(t T, pkg, name string) string {
+func (s *Suite) build(t T, pkg, name string, flags ...string) string {
 	t.Helper()
-	once, _ := s.builds.LoadOrStore(pkg, sync.OnceValues(func() (string, error) {
+	once, _ := s.builds.LoadOrStore(name, sync.OnceValues(func() (string, error) {
 		root, err := RepoRoot()
 		if err != nil {
 			return "", err
 		}
 		out := filepath.Join(s.main.TempDir(), name)
-		cmd := exec.Command("go", "build", "-o", out, pkg)
+		cmd := exec.Command("go", slices.Concat([]string{"build", "-o", out}, flags, []string{pkg})...)
 		cmd.Dir = root
 		if text, err := cmd.CombinedOutput(); err != nil {
 			return "", fmt.Errorf("building %s: %w\n%s", pkg, err, text)

@@ -17,6 +17,7 @@ type SluiceOptions struct {
 	DataDir string            // a new folder when empty
 	Budget  string            // SLUICE_MEMORY_BUDGET; the program's default when empty
 	Env     map[string]string // over the harness's own settings
+	Faults  bool              // the program that kills itself where SLUICE_FAULT_KILL says
 }
 
 // Sluice is the program as a process, on a port that it chose.
@@ -54,7 +55,7 @@ func (s *Suite) PrepareSluice(t T, opts SluiceOptions) *Sluice {
 	}
 	n := &Sluice{
 		Client: &Client{t: t, User: "admin", Password: AdminPassword},
-		t:      t, bin: s.Binary(t), logs: t.TempDir(), DataDir: opts.DataDir, Metrics: fmt.Sprintf("127.0.0.1:%d", port),
+		t:      t, bin: s.Binary(t, opts.Faults), logs: t.TempDir(), DataDir: opts.DataDir, Metrics: fmt.Sprintf("127.0.0.1:%d", port),
 	}
 	n.env = map[string]string{
 		"SLUICE_ADDR": "127.0.0.1:0", "SLUICE_DATA_DIR": n.DataDir, "SLUICE_ADMIN_PASSWORD": AdminPassword,
@@ -102,6 +103,23 @@ func (n *Sluice) AwaitReady(within time.Duration) {
 		resp.Body.Close()
 		return resp.StatusCode == http.StatusOK, resp.Status
 	})
+}
+
+// For is the same node, reporting to another test.
+func (n *Sluice) For(t T) *Sluice {
+	other := *n
+	client := *n.Client
+	client.t, other.t, other.Client = t, t, &client
+	return &other
+}
+
+// AwaitKilled waits until the process has ended by SIGKILL.
+func (n *Sluice) AwaitKilled(within time.Duration) {
+	n.t.Helper()
+	Eventually(n.t, within, "sluice kills itself", func() (bool, string) { return !n.proc.Running(), n.proc.Tail(5) })
+	if !n.proc.Killed() {
+		n.t.Fatalf("sluice ended, but not by SIGKILL:\n%s", n.proc.Tail(30))
+	}
 }
 
 // Kill9 ends it at once.

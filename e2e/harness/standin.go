@@ -94,6 +94,13 @@ func (o *Standin) Start() {
 	})
 }
 
+// For is the same stand-in, reporting to another test.
+func (o *Standin) For(t T) *Standin {
+	other := *o
+	other.t = t
+	return &other
+}
+
 // Kill ends it at once: connections are refused from now on, objects stay.
 func (o *Standin) Kill() {
 	o.t.Helper()
