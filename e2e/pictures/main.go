@@ -9,11 +9,9 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"flag"
 	"fmt"
-	"image/png"
 	"os"
 	"path/filepath"
 	"strings"
@@ -179,19 +177,3 @@ func (c *camera) take(name string) {
 	c.m.Logf("%s: %d KiB, %s", file, len(small)>>10, c.script("location.pathname"))
 }
 
-// shrink encodes a picture again: the browser's own encoder is made for speed.
-func shrink(b []byte) ([]byte, error) {
-	img, err := png.Decode(bytes.NewReader(b))
-	if err != nil {
-		return nil, fmt.Errorf("reading the picture: %w", err)
-	}
-	encoder := png.Encoder{CompressionLevel: png.BestCompression}
-	var out bytes.Buffer
-	if err := encoder.Encode(&out, img); err != nil {
-		return nil, fmt.Errorf("writing the picture: %w", err)
-	}
-	if out.Len() > len(b) {
-		return b, nil
-	}
-	return out.Bytes(), nil
-}

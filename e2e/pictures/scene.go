@@ -48,7 +48,7 @@ func (s *scene) fill() {
 	s.create(columnar, map[string]string{"description": "Orders as columns, for the lake", "oss.format": "parquet", "oss.compression": "snappy"})
 	s.create(recovering, map[string]string{"description": "A second copy, kept for a year", "oss.format": "jsonl", "oss.compression": "zstd"})
 	s.create(failed, map[string]string{"description": "Orders of closed years", "oss.bucket": "archive-bucket"})
-	s.create(suspended, map[string]string{"description": "For the auditors, twice a year", "oss.format": "csv"}).Pause()
+	s.create(suspended, map[string]string{"description": "For the auditors, twice a year", "oss.format": "csv"})
 }
 
 func (s *scene) create(name string, extra map[string]string) *harness.Connector {
@@ -71,9 +71,16 @@ func (s *scene) await(records int) {
 	at(columnar, "RUNNING")
 	at(recovering, "RECOVERING")
 	at(failed, "FAILED")
+	at(suspended, "RUNNING")
+	s.delivered(suspended, 30)
+	s.n.Connector(instance, suspended).Pause()
+	s.delivered(running, records)
 	at(suspended, "SUSPENDED")
-	series := fmt.Sprintf("sluice_connector_delivered_records_total{connector=%q", running)
-	harness.Eventually(s.m, 5*time.Minute, fmt.Sprintf("%d records delivered", records), func() (bool, string) {
+}
+
+func (s *scene) delivered(name string, records int) {
+	series := fmt.Sprintf("sluice_connector_delivered_records_total{connector=%q", name)
+	harness.Eventually(s.m, 5*time.Minute, fmt.Sprintf("%s delivers %d records", name, records), func() (bool, string) {
 		n, _ := s.n.Metric(series)
 		return n >= float64(records), fmt.Sprintf("%.0f", n)
 	})

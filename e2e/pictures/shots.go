@@ -41,7 +41,6 @@ func (c *camera) all(s *scene) {
 		{"logs", of(recovering, "logs")},
 		{"position", of(suspended, "position")},
 		{"delete", of(suspended, "delete")},
-		{"sandbox", "/sandbox"},
 		{"sandbox-faults", "/sandbox/faults"},
 		{"help", "/help/connectors/KAFKA2OSS"},
 		{"administration", "/admin/audit"},
@@ -81,14 +80,14 @@ func (c *camera) modify() {
 
 // object opens the newest object of the example.
 func (c *camera) object() {
-	c.to("/sandbox?prefix=" + running + "/")
-	href := c.script(`(document.querySelector('main a[href*="/sandbox/object"]') || {getAttribute: () => ''}).getAttribute('href')`)
+	c.to("/sandbox")
+	href := c.script(`(document.querySelector('main a.list-link[href*="key=' + encodeURIComponent("` + running + `/") + '"]') || {getAttribute: () => ''}).getAttribute('href')`)
 	if href == "" {
 		c.m.Errorf("the sandbox's page lists no object of %s", running)
 		return
 	}
 	c.to(href)
-	c.take("object")
+	c.take("sandbox")
 }
 
 // wizard goes through the four steps; nothing is created.
