@@ -141,7 +141,7 @@
     const close = () => { stream?.close(); stream = null; };
     const open = () => {
       if (stream || document.hidden || log.dataset.paused === "true" || !log.isConnected) return;
-      const last = log.querySelector(".log-line:last-of-type")?.dataset.id;
+      const last = log.querySelector(".log-line:last-child")?.dataset.id; // lines are details or divs: not last-of-type
       stream = new EventSource(log.dataset.follow + (last ? (log.dataset.follow.includes("?") ? "&" : "?") + "after=" + encodeURIComponent(last) : ""));
       stream.onopen = () => lost(false);
       stream.onerror = () => lost(true);
