@@ -75,7 +75,9 @@ func (c *Console) frameOf(q *request, row control.ConnectorWithStatus, tab strin
 	}
 	if q.may(control.Operator) {
 		m.Modify = href + "/modify"
-		m.Actions, m.Menu = connectorActions(q, row)
+		if tab != "modify" && tab != "delete" { // there the page itself is the act
+			m.Actions, m.Menu = connectorActions(q, row)
+		}
 		if st.State == connector.StateFailed || st.State == connector.StateDegraded {
 			m.Act = components.Action{Label: text.T(ctx, "connector.resume"), Icon: "play", Post: href + "/resume"}
 		}

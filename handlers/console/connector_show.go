@@ -75,8 +75,9 @@ func (c *Console) connectorPage(q *request) (views.ConnectorPage, error) {
 	if len(m.Choices) > 0 {
 		m.Page.Refresh = 0 // somebody is reading and choosing
 	}
-	m.Stats = connectorStats(ctx, st)
-	m.Charts = c.connectorCharts(q)
+	points, from := c.lastHour(q)
+	m.Stats = connectorStats(ctx, lastMinute(st, points, from.Add(time.Hour)))
+	m.Charts = connectorCharts(ctx, points, from)
 	m.Tasks = connectorTasks(q, row)
 	return m, nil
 }
@@ -103,15 +104,35 @@ func connectorStats(ctx context.Context, st control.ConnectorStatus) []component
 	}
 }
 
-// connectorCharts draw the last hour. That they cannot be read breaks no page.
-func (c *Console) connectorCharts(q *request) []components.Chart {
-	ctx := q.Request.Context()
+// lastHour reads the samples of the charts. That they cannot be read breaks no page.
+func (c *Console) lastHour(q *request) (points []control.Point, from time.Time) {
 	to := c.now().Truncate(chartWidth)
-	from := to.Add(-time.Hour)
-	points, err := c.control.Points(ctx, q.instance(), q.connector(), from, to, chartPoints)
+	from = to.Add(-time.Hour)
+	points, err := c.control.Points(q.Request.Context(), q.instance(), q.connector(), from, to, chartPoints)
 	if err != nil {
 		q.c.log.Warn("reading chart points", "connector", q.connector(), "err", err)
 	}
+	return points, from
+}
+
+// lastMinute takes the rates over the last minute, where it was measured: what arrives
+// by chunks is 0 a second most of the time.
+func lastMinute(st control.ConnectorStatus, points []control.Point, to time.Time) control.ConnectorStatus {
+	var records, bytes int64
+	measured := 0
+	for _, p := range points {
+		if !p.Time.Before(to.Add(-time.Minute)) {
+			records, bytes, measured = records+p.Records, bytes+p.Bytes, measured+1
+		}
+	}
+	if measured == int(time.Minute/chartWidth) {
+		st.RecordsRate, st.BytesRate = float64(records)/time.Minute.Seconds(), float64(bytes)/time.Minute.Seconds()
+	}
+	return st
+}
+
+// connectorCharts draw the last hour.
+func connectorCharts(ctx context.Context, points []control.Point, from time.Time) []components.Chart {
 	series := func(name string, value func(control.Point) float64) components.Series {
 		s := components.Series{Name: name, Points: make([]components.Point, chartPoints)}
 		for i := range s.Points {
