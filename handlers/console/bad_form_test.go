@@ -174,6 +174,6 @@ func TestBadActs(t *testing.T) {
 			t.Errorf("%s: status %d", name, a.status)
 		}
 	}
-	b.post(one+"/tasks/x/restart").want(http.StatusNotFound)
-	b.post(one+"/tasks/-1/restart").want(http.StatusNotFound)
+	b.post(one + "/tasks/x/restart").want(http.StatusNotFound)
+	b.post(one + "/tasks/-1/restart").want(http.StatusNotFound)
 }

@@ -111,7 +111,7 @@ func TestModify(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := s.as("otto")
-	form := b.get(one + "/modify").want(http.StatusOK).says("Fixed since the connector was created", "Fixed, because the connector has delivered something")
+	form := b.get(one+"/modify").want(http.StatusOK).says("Fixed since the connector was created", "Fixed, because the connector has delivered something")
 	form.has(`#f-oss-bucket[disabled]`).has(`#f-name[disabled]`).has(`input[name="flush.bytes"][value="64MiB"]`)
 	b.follow(b.fill(form, "#modify-form")).says("Nothing was changed")
 	bad := b.fill(form, "#modify-form", "flush.size", "0", "oss.path", "{nope}").want(http.StatusUnprocessableEntity)
@@ -166,14 +166,14 @@ func TestDelete(t *testing.T) {
 	s := newSite(t, "orders")
 	s.connector("one", control.DesiredNotDeployed)
 	b := s.as("otto")
-	page := b.get(one + "/delete").want(http.StatusOK).says("Type one to confirm", "orders", "kept")
+	page := b.get(one+"/delete").want(http.StatusOK).says("Type one to confirm", "orders", "kept")
 	for _, typed := range []string{"", "One", "on", "<one>"} {
 		b.fill(page, `form[action$="/delete"]`, "confirm", typed).want(http.StatusUnprocessableEntity).has(`#f-confirm[aria-invalid=true]`)
 	}
 	b.get(one).want(http.StatusOK)
 	b.follow(b.fill(page, `form[action$="/delete"]`, "confirm", "one")).says("one is deleted")
 	b.get(one).want(http.StatusNotFound)
-	b.post(one+"/suspend").want(http.StatusNotFound)
+	b.post(one + "/suspend").want(http.StatusNotFound)
 }
 
 // TestPosition changes positions only while the connector is stopped.
@@ -182,7 +182,7 @@ func TestPosition(t *testing.T) {
 	s := newSite(t, "orders")
 	s.connector("one", control.DesiredRunning)
 	b := s.as("otto")
-	b.get(one+"/position").want(http.StatusOK).says("only while the connector is stopped").has(`button[formaction="` + one + `/stop"]`)
+	b.get(one + "/position").want(http.StatusOK).says("only while the connector is stopped").has(`button[formaction="` + one + `/stop"]`)
 	b.post(one+"/position", "reset", "1").want(http.StatusSeeOther)
 	b.get(one + "/position").says("stop it first")
 	b.post(one + "/stop").to(one)
@@ -214,7 +214,7 @@ func TestLogs(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := s.as("vera")
-	newest := b.get(one + "/logs").want(http.StatusOK).says("line 449", "line 250").has(`.log[data-follow]`)
+	newest := b.get(one+"/logs").want(http.StatusOK).says("line 449", "line 250").has(`.log[data-follow]`)
 	if strings.Contains(newest.text(), "line 249") {
 		t.Error("the first page has more than its lines")
 	}
@@ -224,7 +224,7 @@ func TestLogs(t *testing.T) {
 	second := older(newest).says("line 249", "line 050").hasNot(`.log[data-follow]`)
 	third := older(second).says("line 049", "line 000").hasNot(`a:contains("Older")`)
 	b.get(third.doc.Find(`a:contains("Newer")`).AttrOr("href", "")).says("line 050", "line 249")
-	errors := b.get(one + "/logs?level=ERROR").want(http.StatusOK).says("broke <b>407</b>", "a<script>", "attempt").hasNot("main b").hasNot("main script")
+	errors := b.get(one+"/logs?level=ERROR").want(http.StatusOK).says("broke <b>407</b>", "a<script>", "attempt").hasNot("main b").hasNot("main script")
 	if n := errors.doc.Find(".log-line").Length(); n != 5 {
 		t.Errorf("%d errors, want 5", n)
 	}
@@ -235,7 +235,7 @@ func TestLogs(t *testing.T) {
 		t.Errorf("%d lines in ten seconds", n)
 	}
 	for _, query := range []string{"level=LOUD", "task=x", "task=-9", "from=yesterday", "to=2026-13-40T00:00", "from=2026-03-14T18:00&to=2026-03-14T17:00", "from=%3Cscript%3E"} {
-		b.get(one+"/logs?"+query).want(http.StatusUnprocessableEntity).has("#errors").hasNot("main script")
+		b.get(one + "/logs?" + query).want(http.StatusUnprocessableEntity).has("#errors").hasNot("main script")
 		b.get(one + "/logs/download?" + query).want(http.StatusUnprocessableEntity)
 	}
 	file := b.get(one + "/logs/download").want(http.StatusOK)
@@ -248,8 +248,8 @@ func TestLogs(t *testing.T) {
 // stream reads two events: the one after Last-Event-ID, and one that comes later.
 func (s *site) stream(b *browser, id int64) {
 	s.t.Helper()
-	last := b.get(one + "/logs").doc.Find(".log-line").Last().AttrOr("data-id", "")
-	before := b.get(one + "/logs").doc.Find(".log-line").Eq(198).AttrOr("data-id", "")
+	last := b.get(one+"/logs").doc.Find(".log-line").Last().AttrOr("data-id", "")
+	before := b.get(one+"/logs").doc.Find(".log-line").Eq(198).AttrOr("data-id", "")
 	req, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, b.url+one+"/logs/stream?after=1", nil)
 	if err != nil {
 		s.t.Fatal(err)
@@ -295,7 +295,7 @@ func TestSendAndFate(t *testing.T) {
 	s := newSite(t, "orders")
 	id := s.connector("one", control.DesiredRunning)
 	b := s.as("otto")
-	topic := b.get(sandbox + "/topics/orders?connector=one").want(http.StatusOK).says("3 partitions", "one").has(`#send option[value=one][selected]`)
+	topic := b.get(sandbox+"/topics/orders?connector=one").want(http.StatusOK).says("3 partitions", "one").has(`#send option[value=one][selected]`)
 	b.get(one).has(`a[href="` + sandbox + `/topics/orders?connector=one#send"]`)
 	to := b.fill(topic, "#send", "key", "k", "value", "hello", "headers", "trace: 7\r\nempty:", "partition", "2").want(http.StatusSeeOther).header.Get("Location")
 	if to != sandbox+"/topics/orders/records/2/0?connector=one" {
