@@ -225,7 +225,10 @@ func (f *flow) logs() {
 	f.to(f.connectorURL() + "/logs")
 	f.eventually("lines", `document.querySelectorAll(".log-line").length > 0`)
 	before := eval[int](f.window, `document.querySelectorAll(".log-line").length`)
-	f.n.Connector(f.instance, f.connector).Pause()
+	c := f.n.Connector(f.instance, f.connector)
+	c.Pause()
+	c.AwaitState(patience, "SUSPENDED")
+	c.Resume()
 	f.eventually("a new line", fmt.Sprintf(`document.querySelectorAll(".log-line").length > %d`, before))
 }
 

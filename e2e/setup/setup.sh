@@ -5,11 +5,13 @@
 # Ends by writing $SLUICE_TEST_CACHE/env, shell assignments that the tests need:
 #   SLUICE_KAFKA_LIBS  folder of Kafka's jars      SLUICE_PY        python with oss2, pyarrow, fastavro, …
 #   SLUICE_JAVA        the java to run it with     SLUICE_CHROMIUM  the browser
+#   SLUICE_AXE         axe-core, the judge of the pages' accessibility
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${SLUICE_TEST_CACHE:-$HOME/.cache/sluice-test}
 kafka_version=4.3.1
+axe_version=4.14.1
 
 say() { printf 'setup: %s\n' "$*"; }
 die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
@@ -87,12 +89,23 @@ if [ ! -f "$venv/.complete" ]; then
   touch "$venv/.complete"
 fi
 
+axe=$cache/axe-core-$axe_version/axe.min.js
+if [ ! -f "$axe" ]; then
+  command -v npm >/dev/null || apt_install npm
+  say "fetching axe-core $axe_version (npm)"
+  part=$(mktemp -d "$cache/axe.part.XXXXXX")
+  (cd "$part" && npm pack --silent "axe-core@$axe_version" && tar -xzf axe-core-*.tgz package/axe.min.js package/LICENSE) \
+    </dev/null >"$cache/npm.log" 2>&1 || { tail -n 20 "$cache/npm.log" >&2; die "fetching axe-core failed; log in $cache/npm.log"; }
+  rm -rf "$cache/axe-core-$axe_version"; mv "$part/package" "$cache/axe-core-$axe_version"; rm -rf "$part"
+fi
+
 {
   printf 'SLUICE_TEST_CACHE=%q\n' "$cache"
   printf 'SLUICE_KAFKA_LIBS=%q\n' "$libs"
   printf 'SLUICE_JAVA=%q\n' "$(command -v java)"
   printf 'SLUICE_PY=%q\n' "$venv/bin/python"
   printf 'SLUICE_CHROMIUM=%q\n' "$browser"
+  printf 'SLUICE_AXE=%q\n' "$axe"
 } >"$cache/env.part"
 mv "$cache/env.part" "$cache/env"
 say "ready ($cache)"
