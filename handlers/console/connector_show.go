@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/sluice-io/sluice/models"
 	"github.com/sluice-io/sluice/runner/connector"
 	"github.com/sluice-io/sluice/runner/control"
 	"github.com/sluice-io/sluice/views"
@@ -76,7 +77,7 @@ func (c *Console) connectorPage(q *request) (views.ConnectorPage, error) {
 		m.Page.Refresh = 0 // somebody is reading and choosing
 	}
 	points, from := c.lastHour(q)
-	m.Stats = connectorStats(ctx, lastMinute(st, points, from.Add(time.Hour)))
+	m.Stats = connectorStats(ctx, lastMinute(c.allTime(q, st), points, from.Add(time.Hour)))
 	m.Charts = connectorCharts(ctx, points, from)
 	m.Tasks = connectorTasks(q, row)
 	return m, nil
@@ -113,6 +114,26 @@ func (c *Console) lastHour(q *request) (points []control.Point, from time.Time) 
 		q.c.log.Warn("reading chart points", "connector", q.connector(), "err", err)
 	}
 	return points, from
+}
+
+// allTime takes the counts that the model keeps where they are ahead of those of the
+// present run.
+func (c *Console) allTime(q *request, st control.ConnectorStatus) control.ConnectorStatus {
+	list, err := c.store.ListConnectors(q.Request.Context(), models.ConnectorQuery{Instance: q.instance()})
+	if err != nil {
+		q.c.log.Warn("reading a connector's totals", "connector", q.connector(), "err", err)
+		return st
+	}
+	for _, row := range list.Rows {
+		if row.Name != q.connector() {
+			continue
+		}
+		st.Delivered, st.Bytes, st.Diverted = max(st.Delivered, row.Status.Delivered), max(st.Bytes, row.Status.Bytes), max(st.Diverted, row.Status.Diverted)
+		if row.Status.LastDelivery.After(st.LastDelivery) {
+			st.LastDelivery = row.Status.LastDelivery
+		}
+	}
+	return st
 }
 
 // lastMinute takes the rates over the last minute, where it was measured: what arrives
