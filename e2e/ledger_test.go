@@ -17,6 +17,7 @@ const restartLimit = 15 * time.Second
 // cuts connections before and after storing. Every number is in the bucket once, in order, and every
 // restart delivers again in time.
 func TestLedger(t *testing.T) {
+	t.Parallel()
 	const partitions = 6
 	numbers := int64(200_000)
 	kills := harness.Choose(6, 24)

@@ -2,7 +2,7 @@
 # make test: every phase, in an order that finds the cheap mistakes first, each with the time it took.
 # Stops at the first phase that fails. The last line is "N passed, N failed", tests and phases of checks
 # together.
-#   e2e/test.sh [PHASE...]     only these: setup generate lint unit fuzz e2e soak
+#   e2e/test.sh [PHASE...]     only these: setup generate lint unit fuzz kafka e2e soak
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -20,10 +20,21 @@ phase_fuzz() { e2e/fuzz.sh "${SLUICE_FUZZ_SECONDS:-60}"; }
 # Packages with tests that need the test bed, wherever they stand.
 bed_packages() { grep -rl --include='*_test.go' '^//go:build e2e' . | xargs -n1 dirname | sort -u; }
 
+# Tests of single packages on a real broker, beside the simulations of them that the unit phase runs.
+kafka_files() { grep -rl --include='*_test.go' '^//go:build kafka' .; }
+phase_kafka() {
+  local tests
+  tests=$(kafka_files | xargs grep -hoE '^func Test[A-Za-z0-9_]+' | cut -c6- | sort -u | paste -sd'|')
+  go run ./e2e/cmd/withkafka go run ./e2e/cmd/gotest -tags=kafka -p 1 -parallel 8 -run "^($tests)\$" -timeout 5m $(kafka_files | xargs -n1 dirname | sort -u)
+}
+
+# The program as it is shipped, and the one that kills itself where a test says.
+programs() { make -s build && go build -trimpath -tags faults -o bin/sluice-faults . && export SLUICE_BIN=bin/sluice SLUICE_FAULTS_BIN=bin/sluice-faults; }
+
 # Most of an end-to-end test is waiting, so more of them run at once than there are cores; packages one
 # after the other, because each has brokers of its own.
-phase_e2e() { make -s build && SLUICE_BIN=bin/sluice gotest -tags=e2e -p 1 -parallel 5 -timeout "${SLUICE_E2E_TIMEOUT:-9m}" $(bed_packages); }
-phase_soak() { make -s build && SLUICE_BIN=bin/sluice SLUICE_SOAK=1 gotest -tags=e2e -p 1 -parallel 3 -timeout 85m $(bed_packages); }
+phase_e2e() { programs && gotest -tags=e2e -p 1 -parallel 6 -timeout "${SLUICE_E2E_TIMEOUT:-9m}" $(bed_packages); }
+phase_soak() { programs && SLUICE_SOAK=1 gotest -tags=e2e -p 1 -parallel 3 -timeout 85m $(bed_packages); }
 
 gotest() { go run ./e2e/cmd/gotest "$@"; }
 
@@ -32,7 +43,7 @@ finish() { awk -v failed="$1" '{p += $1; f += $2; s += $3}
   END {if (failed && !f) f = 1; printf "%d passed, %d failed", p, f; if (s) printf ", %d skipped", s; print ""}' "$tally"; }
 
 phases=("$@")
-[ $# -gt 0 ] || phases=(setup generate lint unit fuzz e2e)
+[ $# -gt 0 ] || phases=(setup generate lint unit fuzz kafka e2e)
 timings=()
 for phase in "${phases[@]}"; do
   printf '== %s\n' "$phase"
