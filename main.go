@@ -184,7 +184,7 @@ func serveUntil(ctx context.Context, set *settings.Settings, log *slog.Logger, l
 	if err != nil {
 		return err
 	}
-	announce(stdout, set, listener.Addr().String(), box, store.GeneratedPassword())
+	announce(stdout, set, listener.Addr().String(), metrics, box, store.GeneratedPassword())
 	return serveParts(ctx, log, []part{
 		{"supervisor", supervisor.Run},
 		{"instances", service.Run},
@@ -357,7 +357,7 @@ func serveMetrics(ctx context.Context, l net.Listener, s *runner.Supervisor) err
 }
 
 // announce prints what a person, or a script, needs to know at start.
-func announce(w io.Writer, set *settings.Settings, console string, box *sandbox.Sandbox, password string) {
+func announce(w io.Writer, set *settings.Settings, console string, metrics net.Listener, box *sandbox.Sandbox, password string) {
 	scheme := "http"
 	if set.TLS != nil {
 		scheme = "https"
@@ -367,6 +367,9 @@ func announce(w io.Writer, set *settings.Settings, console string, box *sandbox.
 		for _, a := range box.Addresses() {
 			fmt.Fprintf(w, "sandbox %s: %s\n", a.Part, a.Address)
 		}
+	}
+	if metrics != nil {
+		fmt.Fprintf(w, "metrics: http://%s/metrics\n", metrics.Addr())
 	}
 	if password != "" {
 		fmt.Fprintf(w, "user: admin\npassword: %s\n", password)
@@ -378,8 +381,12 @@ func startSandbox(ctx context.Context, set *settings.Settings, log *slog.Logger)
 	if !set.Sandbox {
 		return nil, nil
 	}
-	return sandbox.Start(ctx, sandbox.Options{DataDir: filepath.Join(set.DataDir, "sandbox"), KafkaAddr: set.SandboxParts.Kafka, OSSAddr: set.SandboxParts.OSS,
+	box, err := sandbox.Start(ctx, sandbox.Options{DataDir: filepath.Join(set.DataDir, "sandbox"), KafkaAddr: set.SandboxParts.Kafka, OSSAddr: set.SandboxParts.OSS,
 		SampleProducer: true, Logger: log})
+	if err != nil {
+		return nil, fmt.Errorf("starting the sandbox (SLUICE_SANDBOX_KAFKA_ADDR=%s, SLUICE_SANDBOX_OSS_ADDR=%s): %w", set.SandboxParts.Kafka, set.SandboxParts.OSS, err)
+	}
+	return box, nil
 }
 
 // sandboxPages shows the sandbox to the console, sandboxFaults gives REST its faults.

@@ -106,7 +106,7 @@ func makeKeyFile(file string) (sealKey, error) {
 	}
 	text := "# Key of Sluice for secrets at rest. Keep it apart from backups of the database.\n" + base64.StdEncoding.EncodeToString(b) + "\n"
 	if err := writeNew(file, text); err != nil {
-		return sealKey{}, fmt.Errorf("making the key file: %w", err)
+		return sealKey{}, fmt.Errorf("making the key file %s (SLUICE_KEY_FILE): %w; name one in a folder that exists and can be written", file, err)
 	}
 	return newSealKey(b)
 }

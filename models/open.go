@@ -68,7 +68,7 @@ func Open(ctx context.Context, o Options) (s *Store, err error) {
 		o.KeyFile = filepath.Join(o.DataDir, keyFileName)
 	}
 	if err := os.MkdirAll(o.DataDir, 0o700); err != nil {
-		return nil, fmt.Errorf("making the data directory: %w", err)
+		return nil, fmt.Errorf("making the data directory %s (SLUICE_DATA_DIR): %w; name one that can be made and written", o.DataDir, err)
 	}
 	s = &Store{o: o, log: o.Logger, login: newLogins(o.Now)}
 	s.close = sync.OnceValue(s.closeAll)

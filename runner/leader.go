@@ -17,16 +17,25 @@ type leader struct {
 	r   *run
 	sub *subject
 	j   *journal
+	// written is what this run has put into the status topic, by key. One goroutine at a
+	// time uses it: the session's, and after the last session the run's.
+	written map[string]string
 }
 
-const statusEvery = 5 * time.Second
+const (
+	// statusEvery is how often the states are compared with what was written last.
+	statusEvery = time.Second
+	// lastStatusTimeout bounds the closing write of a run.
+	lastStatusTimeout = 2 * time.Second
+)
 
 // startLeader runs until ctx ends; the channel closes when it has left the group.
 func (r *run) startLeader(ctx context.Context, sub *subject, j *journal) <-chan struct{} {
 	done := make(chan struct{})
-	l := &leader{r: r, sub: sub, j: j}
+	l := &leader{r: r, sub: sub, j: j, written: map[string]string{}}
 	go func() {
 		defer close(done)
+		defer l.close(ctx)
 		pause := backoff{min: time.Second, max: 30 * time.Second}
 		for ctx.Err() == nil {
 			began := time.Now()
@@ -69,11 +78,10 @@ func (l *leader) Cleanup(kafka.Session) error { return nil }
 // partition is all there is to it.
 func (l *leader) Consume(s kafka.Session, _ kafka.Claim) error {
 	ctx := s.Context()
-	written := map[string]string{}
 	tick := time.NewTicker(statusEvery)
 	defer tick.Stop()
 	for {
-		if err := l.write(ctx, written); err != nil && ctx.Err() == nil {
+		if err := l.write(ctx); err != nil && ctx.Err() == nil {
 			l.r.s.log.Warn("writing the status topic", "connector", l.sub.row.Name, "topic", l.sub.names.statusTopic, "err", err)
 		}
 		select {
@@ -95,14 +103,25 @@ type statusRecord struct {
 }
 
 // write sends what has changed since the last time.
-func (l *leader) write(ctx context.Context, written map[string]string) error {
+func (l *leader) write(ctx context.Context) error {
 	st := l.r.rollUp()
-	hash := l.sub.spec.Hash(l.sub.config)
-	states := map[string]statusRecord{"connector": {Name: l.sub.row.Name, State: st.State.ConnectWord(), Worker: st.Worker, Hash: hash, Detail: st.Status}}
+	states := map[string]statusRecord{"connector": l.record(st.Worker, st.Status)}
 	for i := range st.Tasks {
 		t := &st.Tasks[i]
-		states[fmt.Sprintf("task/%d", t.Task)] = statusRecord{Name: l.sub.row.Name, Task: &t.Task, State: t.State.ConnectWord(), Worker: t.Node, Hash: hash, Detail: t.Status}
+		rec := l.record(t.Node, t.Status)
+		rec.Task = &t.Task
+		states[fmt.Sprintf("task/%d", t.Task)] = rec
 	}
+	return l.send(ctx, states)
+}
+
+func (l *leader) record(worker string, st connector.Status) statusRecord {
+	return statusRecord{Name: l.sub.row.Name, State: st.State.ConnectWord(), Worker: worker, Hash: l.sub.spec.Hash(l.sub.config), Detail: st}
+}
+
+// send writes the records that differ from what was written, and removes those that
+// are no more.
+func (l *leader) send(ctx context.Context, states map[string]statusRecord) error {
 	var out []kafka.Out
 	fresh := map[string]string{}
 	for key, rec := range states {
@@ -110,13 +129,13 @@ func (l *leader) write(ctx context.Context, written map[string]string) error {
 		if err != nil {
 			return fmt.Errorf("encoding the status: %w", err)
 		}
-		if written[key] != string(value) {
+		fresh[key] = string(value)
+		if l.written[key] != string(value) {
 			out = append(out, kafka.Out{Topic: l.sub.names.statusTopic, Partition: -1, Key: []byte(key), Value: value})
-			fresh[key] = string(value)
 		}
 	}
-	for key := range written {
-		if _, still := states[key]; !still {
+	for key := range l.written {
+		if _, still := fresh[key]; !still {
 			out = append(out, kafka.Out{Topic: l.sub.names.statusTopic, Partition: -1, Key: []byte(key)})
 		}
 	}
@@ -126,13 +145,27 @@ func (l *leader) write(ctx context.Context, written map[string]string) error {
 	if err := l.j.prod.SendAll(ctx, out); err != nil {
 		return err
 	}
-	for key := range written {
-		if _, still := states[key]; !still {
-			delete(written, key)
-		}
-	}
-	for key, value := range fresh {
-		written[key] = value
-	}
+	l.written = fresh
 	return nil
+}
+
+// close leaves the state in which the connector rests, and no tasks, when this run has
+// written states: nobody writes the topic again before the next start.
+func (l *leader) close(ctx context.Context) {
+	if len(l.written) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastStatusTimeout)
+	defer cancel()
+	row, err := l.r.s.o.Store.ConnectorByID(ctx, l.r.id)
+	if err != nil || row.Desired == DesiredDeleting {
+		return // it goes with its topics
+	}
+	rest := connector.Status{State: idleState(row.Desired), Since: time.Now().UTC()}
+	if row.Desired == DesiredRunning {
+		rest.Cause = "Its tasks were ended and start again with the next run."
+	}
+	if err := l.send(ctx, map[string]statusRecord{"connector": l.record("", rest)}); err != nil {
+		l.r.s.log.Warn("writing the last status", "connector", l.sub.row.Name, "topic", l.sub.names.statusTopic, "err", err)
+	}
 }

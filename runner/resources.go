@@ -7,6 +7,8 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
+	"time"
 
 	"github.com/sluice-io/sluice/runner/connector"
 	"github.com/sluice-io/sluice/runner/kafka"
@@ -85,9 +87,9 @@ func (r topicRule) check(t kafka.Topic, cleanup string) string {
 	n := int32(len(t.Partitions))
 	switch {
 	case r.exactly > 0 && n != r.exactly:
-		return fmt.Sprintf("The %s %s has %d partitions and must have exactly %d.", r.role, r.name, n, r.exactly)
+		return fmt.Sprintf("The %s %s has %s and must have exactly %d.", r.role, r.name, plural(int(n), "partition"), r.exactly)
 	case n < r.atLeast:
-		return fmt.Sprintf("The %s %s has %d partitions and must have at least %d.", r.role, r.name, n, r.atLeast)
+		return fmt.Sprintf("The %s %s has %s and must have at least %d.", r.role, r.name, plural(int(n), "partition"), r.atLeast)
 	case cleanup != "" && cleanup != r.cleanup:
 		return fmt.Sprintf("The %s %s has cleanup.policy=%s and must have %s.", r.role, r.name, cleanup, r.cleanup)
 	}
@@ -98,40 +100,87 @@ func (r topicRule) remedy() string {
 	return fmt.Sprintf("Correct the topic (cleanup.policy=%s), or name another one in %s.", r.cleanup, r.key)
 }
 
-// ensureTopics makes the missing topics (automatic mode) and checks the existing ones.
+// ensureTopics checks the existing topics and makes the missing ones (automatic mode).
+// Every topic that is wrong is named, and none is made while one is.
 func ensureTopics(ctx context.Context, admin *kafka.Admin, sub *subject, sourceMax int, step func(string)) (made []string, err error) {
 	automatic := sub.config.Get(connector.KeyResourcesMode) != connector.ModeManual
+	var (
+		missing []topicRule
+		wrong   *connector.WrongError
+	)
+	patience, cancel := context.WithTimeout(ctx, topicPatience)
+	defer cancel()
 	for _, r := range sub.names.rules(sourceMax) {
-		t, err := admin.Topic(ctx, r.name)
+		msg, err := r.look(ctx, patience, admin, !automatic)
+		remedy := r.remedy()
 		switch {
 		case errors.Is(err, kafka.ErrNoTopic) && automatic:
-			created, err := admin.CreateTopic(ctx, kafka.TopicSpec{Name: r.name, Partitions: r.partitions, Config: r.config})
-			if err != nil {
-				return made, fmt.Errorf("creating the %s %s: %w", r.role, r.name, err)
-			}
-			if created {
-				made = append(made, r.name)
-				step(fmt.Sprintf("Created the %s %s.", r.role, r.name))
-				continue
-			}
-			if t, err = admin.Topic(ctx, r.name); err != nil {
-				return made, fmt.Errorf("reading the %s: %w", r.role, err)
-			}
+			missing = append(missing, r)
+			continue
 		case errors.Is(err, kafka.ErrNoTopic):
-			return made, &connector.WrongError{Field: r.key, Err: fmt.Errorf("the %s %s does not exist", r.role, r.name),
-				Remedy: "Create the topic, or let Sluice create resources automatically."}
+			msg, remedy = fmt.Sprintf("The %s %s does not exist.", r.role, r.name), "Create the topic, or let Sluice create resources automatically."
 		case err != nil:
+			return nil, fmt.Errorf("reading the %s: %w", r.role, err)
+		}
+		if msg != "" {
+			wrong = alsoWrong(wrong, r.key, msg, remedy)
+		}
+	}
+	if wrong != nil {
+		return nil, wrong
+	}
+	for _, r := range missing {
+		created, err := admin.CreateTopic(ctx, kafka.TopicSpec{Name: r.name, Partitions: r.partitions, Config: r.config})
+		if err != nil {
+			return made, fmt.Errorf("creating the %s %s: %w", r.role, r.name, err)
+		}
+		if created {
+			made = append(made, r.name)
+			step(fmt.Sprintf("Created the %s %s.", r.role, r.name))
+			continue
+		}
+		msg, err := r.look(ctx, ctx, admin, false) // somebody else was quicker
+		if err != nil {
 			return made, fmt.Errorf("reading the %s: %w", r.role, err)
 		}
-		conf, err := admin.TopicConfig(ctx, r.name)
-		if err != nil {
-			return made, fmt.Errorf("reading the configuration of %s: %w", r.name, err)
-		}
-		if msg := r.check(t, conf["cleanup.policy"]); msg != "" {
+		if msg != "" {
 			return made, &connector.WrongError{Field: r.key, Err: errors.New(msg), Remedy: r.remedy()}
 		}
 	}
 	return made, nil
+}
+
+// topicPatience is how long a topic that should exist is waited for, in all: one that
+// was made a moment ago is not yet known to every broker.
+const topicPatience = 2 * time.Second
+
+// look reads a topic and tells what is wrong with it, "" when nothing is. With
+// expected, a topic that does not exist is asked for again until patience ends.
+func (r topicRule) look(ctx, patience context.Context, admin *kafka.Admin, expected bool) (wrong string, err error) {
+	t, err := admin.Topic(ctx, r.name)
+	for errors.Is(err, kafka.ErrNoTopic) && expected && wait(patience, 200*time.Millisecond) {
+		t, err = admin.Topic(ctx, r.name)
+	}
+	if err != nil {
+		return "", err
+	}
+	conf, err := admin.TopicConfig(ctx, r.name)
+	if err != nil {
+		return "", fmt.Errorf("reading the configuration of %s: %w", r.name, err)
+	}
+	return r.check(t, conf["cleanup.policy"]), nil
+}
+
+// alsoWrong adds a problem to those found before.
+func alsoWrong(before *connector.WrongError, field, msg, remedy string) *connector.WrongError {
+	if before == nil {
+		return &connector.WrongError{Field: field, Err: errors.New(msg), Remedy: remedy}
+	}
+	before.Err = errors.New(before.Err.Error() + " " + msg)
+	if !strings.Contains(before.Remedy, remedy) {
+		before.Remedy += " " + remedy
+	}
+	return before
 }
 
 // Resources lists a connector's topics and groups with their live state.
@@ -177,12 +226,20 @@ func (s *Supervisor) Resources(ctx context.Context, id int64) ([]Resource, error
 		res := Resource{Kind: "group", Role: [...]string{roleGroup, roleCluster}[i], Name: g, Exists: slices.Contains(groups, g)}
 		if res.Exists {
 			if d, err := admin.DescribeGroup(ctx, g); err == nil {
-				res.Detail = fmt.Sprintf("%s, %d members", d.State, len(d.Members))
+				res.Detail = fmt.Sprintf("%s, %s", d.State, plural(len(d.Members), "member"))
 			}
 		}
 		out = append(out, res)
 	}
 	return out, nil
+}
+
+// plural is a number with its noun.
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 // defaultMaxMessage is Kafka's default max.message.bytes.

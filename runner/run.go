@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/sluice-io/sluice/runner/connector"
+	"github.com/sluice-io/sluice/runner/egress"
 	"github.com/sluice-io/sluice/runner/kafka"
 )
 
@@ -163,8 +165,7 @@ func (r *run) loop(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		var wrong *connector.WrongError
-		if errors.As(err, &wrong) {
+		if wrong := final(err); wrong != nil {
 			r.fail(wrong)
 			<-ctx.Done()
 			return
@@ -177,6 +178,21 @@ func (r *run) loop(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// final is err as what only a person can put right; nil when trying again may help.
+func final(err error) *connector.WrongError {
+	var (
+		wrong   *connector.WrongError
+		refused *egress.Refused
+	)
+	switch {
+	case errors.As(err, &wrong):
+		return wrong
+	case errors.As(err, &refused):
+		return &connector.WrongError{Err: err, Remedy: refused.Remedy}
+	}
+	return nil
 }
 
 func (r *run) fail(wrong *connector.WrongError) {
@@ -234,6 +250,7 @@ func (r *run) serve(ctx context.Context, sub *subject) error {
 		return err
 	}
 	defer mirror.close()
+	r.freeSeats(ctx, sub)
 	r.startTasks(ctx, sub, j, mirror)
 	reporterDone := make(chan struct{})
 	side, stopSide := context.WithCancel(context.WithoutCancel(ctx))
@@ -246,7 +263,65 @@ func (r *run) serve(ctx context.Context, sub *subject) error {
 	r.mu.Lock()
 	r.tasks = nil
 	r.mu.Unlock()
+	r.logEnd(ctx)
 	return nil
+}
+
+// logEnd tells in the connector's log why its tasks have ended.
+func (r *run) logEnd(ctx context.Context) {
+	text := ""
+	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, errSuspend):
+		text = "Suspended: all tasks have ended, the positions are kept."
+	case errors.Is(cause, errRestart):
+		text = "All tasks have ended and start again."
+	case errors.Is(cause, errShutdown):
+		text = "All tasks have ended because Sluice stops."
+	default:
+		return
+	}
+	r.log(LogInfo, -1, text, nil)
+}
+
+// freeSeatsTimeout bounds freeSeats, without which partitions only wait longer.
+const freeSeatsTimeout = 5 * time.Second
+
+// freeSeats removes from the group the seats of this node's tasks that are no more
+// since tasks.max became smaller: their partitions would wait for the session timeout.
+func (r *run) freeSeats(ctx context.Context, sub *subject) {
+	if sub.spec.Kind != connector.KindSink {
+		return
+	}
+	used := map[string]bool{}
+	for i := range int(sub.config.Int(connector.KeyTasksMax)) {
+		used[seatOf(r.s.o.Node, sub.row.Name, i)] = true
+	}
+	ctx, cancel := context.WithTimeout(ctx, freeSeatsTimeout)
+	defer cancel()
+	err := func() error {
+		admin, err := kafka.OpenAdmin(ctx, sub.cluster)
+		if err != nil {
+			return fmt.Errorf("connecting to the instance: %w", err)
+		}
+		defer admin.Close()
+		g, err := admin.DescribeGroup(ctx, sub.names.group)
+		if err != nil {
+			return fmt.Errorf("describing group %s: %w", sub.names.group, err)
+		}
+		var left []string
+		for _, m := range g.Members {
+			if strings.HasPrefix(m.InstanceID, r.s.o.Node+"-") && !used[m.InstanceID] {
+				left = append(left, m.InstanceID)
+			}
+		}
+		if len(left) == 0 {
+			return nil
+		}
+		return admin.RemoveMembers(ctx, sub.names.group, left...)
+	}()
+	if err != nil {
+		r.s.log.Warn("freeing the seats of ended tasks", "connector", sub.row.Name, "err", err)
+	}
 }
 
 func (r *run) startTasks(ctx context.Context, sub *subject, j *journal, m *mirror) {

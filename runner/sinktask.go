@@ -152,8 +152,10 @@ func (o taskOptions) withDefaults() taskOptions {
 }
 
 // seat is the task's instance id in the group: one a node, connector and task.
-func (o *taskOptions) seat() string {
-	return fmt.Sprintf("%s-%s-%d", o.Node, o.Connector.Name, o.Task)
+func (o *taskOptions) seat() string { return seatOf(o.Node, o.Connector.Name, o.Task) }
+
+func seatOf(node, connector string, task int) string {
+	return fmt.Sprintf("%s-%s-%d", node, connector, task)
 }
 
 // transactionalID names the task's transactional producer.

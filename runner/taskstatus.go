@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sluice-io/sluice/runner/connector"
+	"github.com/sluice-io/sluice/runner/egress"
 	"github.com/sluice-io/sluice/runner/kafka"
 )
 
@@ -57,6 +58,10 @@ func (t *sinkTask) passing(err error) {
 	}
 	var gone *topicGoneError
 	st := connector.Status{State: connector.StateRecovering, Cause: sentence(err), Remedy: "Nothing to do if it passes: the task tries again by itself. " + kafka.Remedy(err)}
+	var refused *egress.Refused
+	if errors.As(err, &refused) {
+		st = connector.Status{State: connector.StateFailed, Cause: sentence(err), Remedy: refused.Remedy}
+	}
 	if errors.As(err, &gone) {
 		st = connector.Status{State: connector.StateFailed, Cause: fmt.Sprintf(topicGoneCause, strings.Join(gone.topics, ", ")), Remedy: topicGoneRemedy}
 	}

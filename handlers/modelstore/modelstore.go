@@ -149,6 +149,12 @@ func (s Store) Audit(ctx context.Context, e control.AuditEntry) error {
 	return s.Store.Audit(ctx, models.AuditEntry{Actor: e.Actor, Act: e.Act, Object: e.Object, Detail: e.Detail, Address: e.Address})
 }
 
+// refusal is a refusal of the model, in its words, under the name that control knows.
+type refusal struct{ name, cause error }
+
+func (r refusal) Error() string   { return r.cause.Error() }
+func (r refusal) Unwrap() []error { return []error{r.name, r.cause} }
+
 // known gives the model's refusals the names that control knows.
 func known(err error) error {
 	var (
@@ -161,13 +167,13 @@ func known(err error) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &taken):
-		return fmt.Errorf("%w: %w", control.ErrExists, err)
+		return refusal{control.ErrExists, taken}
 	case errors.As(err, &quota):
-		return fmt.Errorf("%w: %w", control.ErrQuota, err)
+		return fmt.Errorf("%w: %w", control.ErrQuota, quota)
 	case errors.Is(err, models.ErrVersionConflict):
 		return fmt.Errorf("%w: %w", control.ErrStale, err)
 	case errors.As(err, &used):
-		return fmt.Errorf("%w: %w", control.ErrInUse, err)
+		return refusal{control.ErrInUse, used}
 	case errors.As(err, &wrong):
 		return &control.Error{Kind: control.Invalid, Message: "Some values are not valid.", Err: err,
 			Fields: []connector.FieldError{{Field: wrong.Field, Message: wrong.Message}}}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -34,7 +36,11 @@ func (s *Service) trial(ctx context.Context, instance string, t Trial, steps ...
 	if err != nil {
 		return nil, row, err
 	}
-	c, err := s.candidate(ctx, instance, t.Config, stored)
+	cfg := t.Config
+	if t.Draft == "" {
+		cfg = withName(cfg)
+	}
+	c, err := s.candidate(ctx, instance, cfg, stored)
 	if err != nil {
 		return nil, row, err
 	}
@@ -42,6 +48,23 @@ func (s *Service) trial(ctx context.Context, instance string, t Trial, steps ...
 		row = runner.Connector{Name: c.resolved.Get(connector.KeyName)}
 	}
 	return c, row, invalid(inSteps(c, steps))
+}
+
+// unnamed stands for the name of a configuration that is tried before it has one.
+const unnamed = "unnamed"
+
+// withName is the configuration with a name: what is tried need not have one yet, and the
+// names that are made of it (resources, the prefix of objects) are only shown.
+func withName(cfg connector.Config) connector.Config {
+	if strings.TrimSpace(cfg.Get(connector.KeyName)) != "" {
+		return cfg
+	}
+	cfg = maps.Clone(cfg)
+	if cfg == nil {
+		cfg = connector.Config{}
+	}
+	cfg[connector.KeyName] = unnamed
+	return cfg
 }
 
 func (s *Service) trialSecrets(ctx context.Context, instance string, t Trial) (connector.Config, runner.Connector, error) {

@@ -192,7 +192,9 @@ func (s *Service) checkInstance(ctx context.Context, old *runner.Instance, value
 	}
 	problems = append(problems, spec.Problems(resolved, connector.Env{})...)
 	if old != nil {
-		problems = append(problems, spec.FixedProblems(connector.Config{InstanceName: old.Name}, connector.Config{InstanceName: resolved.Get(InstanceName)}, false)...)
+		if resolved.Get(InstanceName) != old.Name {
+			problems = append(problems, connector.FieldError{Field: InstanceName, Message: "The name of an instance cannot be changed; add another instance instead."})
+		}
 	}
 	problems = append(problems, s.refusedAddresses(problems, resolved)...)
 	return resolved, invalid(problems)
