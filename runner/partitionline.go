@@ -185,6 +185,7 @@ func (l *partitionLine) finishByCause(err error) {
 	var mismatch *connector.MismatchError
 	switch {
 	case errors.As(err, &wrong):
+		l.t.o.Log(LogError, "The destination refuses: "+sentence(err), l.fields(map[string]string{"error": err.Error()}))
 		l.stop(&stopError{state: connector.StateFailed, cause: sentence(err), remedy: wrong.Remedy})
 	case errors.As(err, &gap):
 		l.stop(l.stopFor(gap.Error(), gap.Choices))
@@ -245,7 +246,7 @@ func (l *partitionLine) persistent(ctx context.Context, giveUp int, act func() e
 			after = away.After
 		}
 		if l.st.recovering(sentence(err), "Nothing to do if it passes: the position waits, and delivery goes on by itself.") {
-			l.t.o.Log(LogWarn, "Delivery waits: "+sentence(err), l.fields(map[string]string{}))
+			l.t.o.Log(LogWarn, "Delivery waits: "+sentence(err), l.fields(map[string]string{"error": err.Error()}))
 		}
 		if !l.t.sleep(l.ctx, pause.next(after)) {
 			return context.Cause(l.ctx)

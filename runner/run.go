@@ -431,9 +431,9 @@ func (b *briefMember) Consume(s kafka.Session, _ kafka.Claim) error {
 }
 func (b *briefMember) Cleanup(kafka.Session) error { return nil }
 
-// sentence is an error as a cause: capitalised, with a full stop.
+// sentence is an error as a cause: in brief, capitalised, with a full stop.
 func sentence(err error) string {
-	s := err.Error()
+	s := connector.Brief(err)
 	if s == "" {
 		return ""
 	}

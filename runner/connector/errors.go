@@ -37,6 +37,9 @@ type AwayError struct {
 	System string // "OSS endpoint oss-cn-hangzhou-internal.aliyuncs.com"
 	// After is how long the system asked to be left alone; zero means the caller's own pause.
 	After time.Duration
+	// Brief is what happened in a few words for states and lists, without what differs
+	// from one attempt to the next; "" takes the error's own text.
+	Brief string
 	Err   error
 }
 
@@ -48,6 +51,7 @@ func (e *AwayError) Unwrap() error { return e.Err }
 type WrongError struct {
 	Field  string // the key to look at, "" when none
 	Remedy string // a sentence that says what to do
+	Brief  string // as AwayError's
 	Err    error
 }
 
@@ -114,6 +118,21 @@ func CauseOf(err error) Cause {
 		return CauseAway
 	}
 	return CauseOther
+}
+
+// Brief is an error as a state shows it: what its cause says in brief, else its text.
+func Brief(err error) string {
+	var (
+		ae *AwayError
+		we *WrongError
+	)
+	switch {
+	case errors.As(err, &we) && we.Brief != "":
+		return we.Brief
+	case errors.As(err, &ae) && ae.Brief != "":
+		return ae.Brief
+	}
+	return err.Error()
 }
 
 // FieldError is one thing wrong with one field.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -65,15 +66,14 @@ func (k *classifier) classify(doing string, err error) error {
 	}
 	var r *egress.Refused
 	if errors.As(err, &r) {
-		return &connector.WrongError{Field: keyEndpoint, Err: fmt.Errorf("%s: %w", doing, err), Remedy: r.Remedy}
+		return &connector.WrongError{Field: keyEndpoint, Brief: r.Error(), Err: fmt.Errorf("%s: %w", doing, err), Remedy: r.Remedy}
 	}
 	code, status := codeOf(err)
-	wrapped := fmt.Errorf("%s: %w", doing, shorten(err))
-	if k.bucket != "" && wrongCodes[code].field == keyBucket {
-		wrapped = fmt.Errorf("%s: bucket %s: %w", doing, k.bucket, shorten(err))
-	}
+	full := fmt.Errorf("%s: %w", doing, shorten(err))
+	brief := k.brief(err, code)
+	away := &connector.AwayError{System: "OSS endpoint " + k.endpoint, Brief: brief, Err: full}
 	if status == 0 {
-		return k.away(wrapped)
+		return away
 	}
 	if code != "RequestTimeTooSkewed" {
 		k.skewed.Store(0)
@@ -85,22 +85,45 @@ func (k *classifier) classify(doing string, err error) error {
 		return fmt.Errorf("%s: %w", doing, errNoUpload)
 	case code == "RequestTimeTooSkewed":
 		if k.skewed.Add(1) <= skewLimit {
-			return k.away(wrapped)
+			return away
 		}
-		return &connector.WrongError{Err: wrapped, Remedy: "The clock of this machine differs from OSS's by more than 15 minutes; set it (NTP)."}
+		return &connector.WrongError{Brief: brief, Err: full, Remedy: "The clock of this machine differs from OSS's by more than 15 minutes; set it (NTP)."}
 	case awayCodes[code] || status >= 500 || status == http.StatusTooManyRequests || status == http.StatusRequestTimeout || strings.HasSuffix(code, "LimitExceeded"):
-		return k.away(wrapped)
+		return away
 	}
+	field, remedy := remedyFor(code, status)
+	return &connector.WrongError{Field: field, Remedy: remedy, Brief: brief, Err: full}
+}
+
+// remedyFor is what to do about an answer of which the configuration is the cause.
+func remedyFor(code string, status int) (field, remedy string) {
 	if w, ok := wrongCodes[code]; ok {
-		return &connector.WrongError{Field: w.field, Err: wrapped, Remedy: w.remedy}
+		return w.field, w.remedy
 	}
 	switch {
 	case status >= 300 && status < 400:
-		return &connector.WrongError{Field: keyEndpoint, Err: wrapped, Remedy: "The bucket is at another endpoint; correct " + keyEndpoint + ". Redirects are not followed."}
+		return keyEndpoint, "The bucket is at another endpoint; correct " + keyEndpoint + ". Redirects are not followed."
 	case status == http.StatusForbidden:
-		return &connector.WrongError{Field: aliyun.KeyAccessKeyID, Err: wrapped, Remedy: wrongCodes["AccessDenied"].remedy}
+		return aliyun.KeyAccessKeyID, wrongCodes["AccessDenied"].remedy
 	}
-	return &connector.WrongError{Err: wrapped, Remedy: "OSS refuses the request (" + code + "); correct the destination's settings."}
+	return "", "OSS refuses the request (" + code + "); correct the destination's settings."
+}
+
+// brief says what happened without the names of objects and requests.
+func (k *classifier) brief(err error, code string) string {
+	var se oss.ServiceError
+	if errors.As(err, &se) && se.Code != "" {
+		text := fmt.Sprintf("OSS answered %d %s: %s", se.StatusCode, se.Code, strings.TrimSpace(se.Message))
+		if k.bucket != "" && wrongCodes[code].field == keyBucket {
+			text = "bucket " + k.bucket + ": " + text
+		}
+		return text
+	}
+	var ue *url.Error
+	if errors.As(err, &ue) {
+		err = ue.Err
+	}
+	return "OSS endpoint " + k.endpoint + " is away: " + err.Error()
 }
 
 // codeOf reads the service's code and the HTTP status; 0 when no answer came.
@@ -117,6 +140,12 @@ func codeOf(err error) (code string, status int) {
 	// plain error that names the status.
 	if _, rest, ok := strings.Cut(err.Error(), "status code"); ok && strings.HasPrefix(err.Error(), "unknown response body") {
 		rest = strings.TrimLeft(rest, " =")
+		if n, convErr := strconv.Atoi(rest[:min(3, len(rest))]); convErr == nil {
+			return "", n
+		}
+	}
+	// A redirect without a body is a plain error too.
+	if rest, ok := strings.CutPrefix(err.Error(), "oss: service returned "); ok {
 		if n, convErr := strconv.Atoi(rest[:min(3, len(rest))]); convErr == nil {
 			return "", n
 		}
