@@ -2,7 +2,9 @@ package models
 
 import (
 	"errors"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/sluice-io/sluice/runner"
 	"github.com/sluice-io/sluice/runner/connector"
@@ -204,5 +206,36 @@ func TestRegionsAndEgressRules(t *testing.T) {
 	must(t, s.SetSetting(ctx, "a", "2"))
 	if v, err := s.Setting(ctx, "a"); err != nil || v != "2" {
 		t.Errorf("setting %q, %v", v, err)
+	}
+}
+
+func TestAuditText(t *testing.T) {
+	t.Parallel()
+	s, ctx := newStore(t), t.Context()
+	for i, e := range []AuditEntry{{Actor: "alice", Act: "connector.create", Object: "one/orders"}, {Actor: "bob", Act: "connector.suspend", Object: "one/orders"}, {Actor: "alice", Act: "instance.enable", Object: "two_x"}} {
+		e.Time = s.o.Now().Add(time.Duration(i) * time.Second)
+		must(t, s.Audit(ctx, e))
+	}
+	for _, c := range []struct {
+		q    AuditQuery
+		want string
+	}{
+		{AuditQuery{Text: "ALICE"}, "instance.enable connector.create"},
+		{AuditQuery{Text: "suspend"}, "connector.suspend"},
+		{AuditQuery{Text: "orders", Actor: "alice"}, "connector.create"},
+		{AuditQuery{Text: "o_x"}, "instance.enable"},
+		{AuditQuery{Text: "%"}, ""},
+		{AuditQuery{Text: "orders", After: 1}, "connector.suspend"},
+		{AuditQuery{Text: "orders", Before: 2}, "connector.create"},
+	} {
+		list, err := s.AuditEntries(ctx, c.q)
+		must(t, err)
+		var acts []string
+		for _, e := range list {
+			acts = append(acts, e.Act)
+		}
+		if got := strings.Join(acts, " "); got != c.want {
+			t.Errorf("%+v: %q, want %q", c.q, got, c.want)
+		}
 	}
 }

@@ -73,6 +73,13 @@ func (s *Store) AuditEntries(ctx context.Context, q AuditQuery) ([]AuditEntry, e
 	if q.Before != 0 {
 		sql = sql.Where("id < ?", q.Before)
 	}
+	if q.After != 0 {
+		sql = sql.Where("id > ?", q.After)
+	}
+	if q.Text != "" {
+		like := likeText(q.Text)
+		sql = sql.Where(`(actor LIKE ? ESCAPE '\' OR act LIKE ? ESCAPE '\' OR object LIKE ? ESCAPE '\')`, like, like, like)
+	}
 	var rows []auditRow
 	if err := sql.Find(&rows).Error; err != nil {
 		return nil, fail("reading the audit log", err)

@@ -20,6 +20,7 @@ func (s *Store) ListConnectors(ctx context.Context, q ConnectorQuery) (Connector
 		return ConnectorList{}, err
 	}
 	list := ConnectorList{Counts: map[connector.State]int{}}
+	var found []*ConnectorInfo // rows are large: what is sorted points to them
 	text := strings.ToLower(strings.TrimSpace(q.Text))
 	for i := range rows {
 		c := &rows[i]
@@ -29,7 +30,7 @@ func (s *Store) ListConnectors(ctx context.Context, q ConnectorQuery) (Connector
 		if text != "" && !strings.Contains(strings.ToLower(c.Name+"\n"+c.description+"\n"+c.Instance), text) {
 			continue
 		}
-		info := ConnectorInfo{Connector: c.Connector, Region: c.region, Description: c.description}
+		info := &ConnectorInfo{Connector: c.Connector, Region: c.region, Description: c.description}
 		info.Config = nil
 		info.Status = s.connectorStatus(info.Connector, false)
 		list.Counts[info.Status.State]++
@@ -39,20 +40,24 @@ func (s *Store) ListConnectors(ctx context.Context, q ConnectorQuery) (Connector
 		if len(q.States) > 0 && !slices.Contains(q.States, info.Status.State) || q.Stalled && !info.Status.Stalled {
 			continue
 		}
-		list.Rows = append(list.Rows, info)
+		found = append(found, info)
 	}
-	list.Total = len(list.Rows)
-	sortConnectors(list.Rows, q.Sort, q.Reverse)
-	list.Rows = list.Rows[min(max(q.Offset, 0), len(list.Rows)):]
-	if q.Limit > 0 && len(list.Rows) > q.Limit {
-		list.Rows = list.Rows[:q.Limit]
+	list.Total = len(found)
+	sortConnectors(found, q.Sort, q.Reverse)
+	found = found[min(max(q.Offset, 0), len(found)):]
+	if q.Limit > 0 && len(found) > q.Limit {
+		found = found[:q.Limit]
+	}
+	list.Rows = make([]ConnectorInfo, len(found))
+	for i, row := range found {
+		list.Rows[i] = *row
 	}
 	return list, nil
 }
 
 // sortConnectors orders by a column; equal rows, also of a reversed order, are by
 // instance and name.
-func sortConnectors(rows []ConnectorInfo, by ConnectorSort, reverse bool) {
+func sortConnectors(rows []*ConnectorInfo, by ConnectorSort, reverse bool) {
 	key := func(a, b *ConnectorInfo) int {
 		switch by {
 		case SortName:
@@ -74,8 +79,8 @@ func sortConnectors(rows []ConnectorInfo, by ConnectorSort, reverse bool) {
 		}
 		return cmp.Compare(trouble(b), trouble(a))
 	}
-	slices.SortFunc(rows, func(a, b ConnectorInfo) int {
-		c := key(&a, &b)
+	slices.SortFunc(rows, func(a, b *ConnectorInfo) int {
+		c := key(a, b)
 		if reverse {
 			c = -c
 		}

@@ -19,7 +19,7 @@ const (
 	// with what it has and where to go on: with a text it must read every message,
 	// otherwise an index tells.
 	textWindow  = 20_000
-	indexWindow = 400_000
+	indexWindow = 150_000
 )
 
 // logFilter is a query as SQL.
@@ -60,7 +60,7 @@ func newLogFilter(q runner.LogQuery) logFilter {
 		f.high = min(f.high, shifted(q.To.Add(lateness)))
 	}
 	if q.Text != "" {
-		like := "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(q.Text) + "%"
+		like := likeText(q.Text)
 		add(`(message LIKE ? ESCAPE '\' OR fields LIKE ? ESCAPE '\')`, like, like)
 		f.window = textWindow
 	}
@@ -68,6 +68,11 @@ func newLogFilter(q runner.LogQuery) logFilter {
 		f.index = ""
 	}
 	return f
+}
+
+// likeText is the pattern of LIKE … ESCAPE '\' that finds a text anywhere.
+func likeText(text string) string {
+	return "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(text) + "%"
 }
 
 // shifted is the least ID of a time; far future and past are cut off.

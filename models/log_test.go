@@ -334,3 +334,36 @@ func BenchmarkQueryLogs(b *testing.B) {
 		})
 	}
 }
+
+// Old points go of every connector, also of one that is no more; young ones stay.
+func TestPrunePoints(t *testing.T) {
+	t.Parallel()
+	s, clock := clocked(t)
+	ctx := t.Context()
+	old := clock.now()
+	ids := []int64{1, 2, 5, 900, 1 << 40}
+	for _, id := range ids {
+		must(t, s.AppendPoints(ctx, []runner.Point{{ConnectorID: id, Time: old, Records: 1}, {ConnectorID: id, Time: old.Add(keepPoints), Records: 2}}))
+	}
+	clock.move(keepPoints + time.Minute)
+	_, err := s.Prune(ctx)
+	must(t, err)
+	for _, id := range ids {
+		got, err := s.Points(ctx, id, old.Add(2*time.Minute), clock.now(), 10)
+		if err != nil || len(got) != 1 || got[0].Records != 2 {
+			t.Errorf("connector %d: %+v, %v", id, got, err)
+		}
+	}
+	var left int64
+	must(t, s.logs.r.Raw("SELECT count(*) FROM points WHERE time = ?", millis(old)).Scan(&left).Error)
+	if left != 0 {
+		t.Errorf("%d old points are left", left)
+	}
+	clock.move(keepMinutes)
+	_, err = s.Prune(ctx)
+	must(t, err)
+	must(t, s.logs.r.Raw("SELECT (SELECT count(*) FROM points) + (SELECT count(*) FROM point_minutes)").Scan(&left).Error)
+	if left != 0 {
+		t.Errorf("%d points are left of all", left)
+	}
+}

@@ -2,6 +2,7 @@ package models
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"gorm.io/gorm"
@@ -46,8 +47,7 @@ func (s *Store) Prune(ctx context.Context) (more bool, err error) {
 		return false, err
 	}
 	for table, keep := range map[string]time.Duration{"points": keepPoints, "point_minutes": keepMinutes} {
-		err := s.logs.w.WithContext(ctx).Exec("DELETE FROM "+table+" WHERE time < ?", millis(s.o.Now().Add(-keep))).Error
-		if err != nil {
+		if err := s.prunePoints(ctx, table, millis(s.o.Now().Add(-keep))); err != nil {
 			return false, fail("pruning chart points", err)
 		}
 	}
@@ -56,6 +56,27 @@ func (s *Store) Prune(ctx context.Context) (more bool, err error) {
 		return false, fail("pruning log lines", err)
 	}
 	return more, fail("giving back space", vacuum(s.logs.w.WithContext(ctx)))
+}
+
+// eachPointed lists the connectors of a table of points by skipping through its key, which
+// begins with them: the table itself has a row for every few seconds of each.
+const eachPointed = `WITH RECURSIVE c(id) AS (SELECT min(connector_id) FROM %[1]s
+	UNION ALL SELECT (SELECT min(connector_id) FROM %[1]s WHERE connector_id > c.id) FROM c WHERE c.id IS NOT NULL) SELECT id FROM c WHERE id IS NOT NULL`
+
+// prunePoints removes points before a time, each connector's by its key.
+func (s *Store) prunePoints(ctx context.Context, table string, before int64) error {
+	var ids []int64
+	if err := s.logs.r.WithContext(ctx).Raw(fmt.Sprintf(eachPointed, table)).Scan(&ids).Error; err != nil {
+		return err
+	}
+	return s.logs.w.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+		for _, id := range ids {
+			if err := tx.Exec("DELETE FROM "+table+" WHERE connector_id = ? AND time < ?", id, before).Error; err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // pruneLogs removes the oldest lines while they are too old or the file is too large.

@@ -35,6 +35,8 @@ func (taskStatusRow) TableName() string { return "task_statuses" }
 type statusCache struct {
 	mu sync.RWMutex
 	by map[int64]map[int]cachedStatus
+	// lists are the same, ordered by task; a list is never changed, only replaced.
+	lists map[int64][]runner.TaskStatus
 }
 
 type cachedStatus struct {
@@ -43,24 +45,32 @@ type cachedStatus struct {
 	dirty   bool
 }
 
+// tasks are shared: the caller copies what it changes or gives away.
 func (c *statusCache) tasks(connectorID int64) []runner.TaskStatus {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
+	return c.lists[connectorID]
+}
+
+// list makes the list of a connector's tasks anew. The caller holds mu.
+func (c *statusCache) list(connectorID int64) {
 	m := c.by[connectorID]
 	if len(m) == 0 {
-		return nil
+		delete(c.lists, connectorID)
+		return
 	}
 	out := make([]runner.TaskStatus, 0, len(m))
 	for _, task := range slices.Sorted(maps.Keys(m)) {
 		out = append(out, m[task].TaskStatus)
 	}
-	return out
+	c.lists[connectorID] = out
 }
 
 func (c *statusCache) drop(connectorID int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.by, connectorID)
+	delete(c.lists, connectorID)
 }
 
 func (s *Store) loadStatuses(ctx context.Context) error {
@@ -78,6 +88,10 @@ func (s *Store) loadStatuses(ctx context.Context) error {
 			s.status.by[r.ConnectorID] = map[int]cachedStatus{}
 		}
 		s.status.by[r.ConnectorID][r.Task] = t
+	}
+	s.status.lists = make(map[int64][]runner.TaskStatus, len(s.status.by))
+	for id := range s.status.by {
+		s.status.list(id)
 	}
 	return nil
 }
@@ -102,6 +116,7 @@ func (s *Store) SaveTaskStatus(ctx context.Context, t runner.TaskStatus) error {
 		s.status.by[t.ConnectorID] = map[int]cachedStatus{}
 	}
 	s.status.by[t.ConnectorID][t.Task] = entry
+	s.status.list(t.ConnectorID)
 	return nil
 }
 
@@ -172,6 +187,7 @@ func (s *Store) DeleteTaskStatus(ctx context.Context, connectorID int64, fromTas
 			gone = true
 		}
 	}
+	s.status.list(connectorID)
 	s.status.mu.Unlock()
 	if !gone { // the usual case; the cache holds every row
 		return nil
@@ -183,7 +199,7 @@ func (s *Store) DeleteTaskStatus(ctx context.Context, connectorID int64, fromTas
 
 // TaskStatuses lists the latest states of a connector's tasks.
 func (s *Store) TaskStatuses(_ context.Context, connectorID int64) ([]runner.TaskStatus, error) {
-	return s.status.tasks(connectorID), nil
+	return slices.Clone(s.status.tasks(connectorID)), nil
 }
 
 // connectorStatus rolls up what is known of a connector.
@@ -196,7 +212,8 @@ func (s *Store) connectorStatus(c runner.Connector, withTasks bool) runner.Conne
 	}
 	out := runner.ConnectorStatus{Status: rollUp(c, tasks), Delivered: totals.Records, Bytes: totals.Bytes, Diverted: totals.Diverted, LastDelivery: totals.Last}
 	out.RecordsRate, out.BytesRate = s.rates.of(c.ID, s.o.Now())
-	for _, t := range tasks {
+	for j := range tasks {
+		t := &tasks[j]
 		out.Worker = t.Node
 		for i := range t.Partitions {
 			p := &t.Partitions[i]
@@ -208,7 +225,7 @@ func (s *Store) connectorStatus(c runner.Connector, withTasks bool) runner.Conne
 		}
 	}
 	if withTasks {
-		out.Tasks = tasks
+		out.Tasks = slices.Clone(tasks)
 	}
 	return out
 }

@@ -148,8 +148,9 @@ type AuditEntry struct {
 // AuditQuery selects entries, newest first; zero values do not restrict.
 type AuditQuery struct {
 	Actor, Act, Object string // Act also as a prefix ending in "."
+	Text               string // in actor, act or object; any case of ASCII letters
 	From, To           time.Time
-	Before             int64 // entry ID, for the next page
+	Before, After      int64 // entry IDs, exclusive: for the next page, and to bound a search by text
 	Limit              int   // at most 1000; 0 means 100
 }
 
