@@ -14,7 +14,7 @@ import (
 
 const (
 	auditPage    = 100
-	auditScanned = 5000 // entries that a search looks through for one page
+	auditScanned = 50_000 // entries that a search looks through for one page
 )
 
 // adminAudit is the record of who did what, newest first.
@@ -22,32 +22,15 @@ func (c *Console) adminAudit(q *request) error {
 	ctx := q.Request.Context()
 	m := views.AdminAuditPage{AdminPage: q.adminPage(tabAudit, 0), Query: clip(strings.TrimSpace(q.Query("q")), 100)}
 	before := q.queryInt("before", 1, 1<<62, 0)
-	wanted := strings.ToLower(m.Query)
-	for scanned := 0; scanned < auditScanned; {
-		list, err := c.store.AuditEntries(ctx, models.AuditQuery{Before: before, Limit: 1000})
-		if err != nil {
-			return err
-		}
-		for _, e := range list {
-			if len(m.Rows) == auditPage {
-				break
-			}
-			scanned++
-			before = e.ID
-			if row := auditView(e); wanted == "" || strings.Contains(strings.ToLower(row.User+"\n"+row.Act+"\n"+row.Subject), wanted) {
-				m.Rows = append(m.Rows, row)
-			}
-		}
-		if len(list) < 1000 && (len(list) == 0 || before == list[len(list)-1].ID) {
-			before = 0
-			break
-		}
-		if len(m.Rows) == auditPage {
-			break
-		}
+	list, next, err := c.auditFound(q, m.Query, before)
+	if err != nil {
+		return err
 	}
-	if before > 0 {
-		m.Next = q.withQuery("before", strconv.FormatInt(before, 10))
+	for _, e := range list {
+		m.Rows = append(m.Rows, auditView(e))
+	}
+	if next > 0 {
+		m.Next = q.withQuery("before", strconv.FormatInt(next, 10))
 	}
 	if m.Next != "" || q.Query("before") != "" {
 		m.Shown = text.N(ctx, "admin_page.audit_shown", int64(len(m.Rows)))
@@ -56,6 +39,34 @@ func (c *Console) adminAudit(q *request) error {
 		}
 	}
 	return q.render(http.StatusOK, views.AdminAudit(m))
+}
+
+// auditFound gives a page of entries with a text, newest first, and the ID below which
+// the next page goes on; 0 when there is none. A search looks at a bounded number.
+func (c *Console) auditFound(q *request, wanted string, before int64) (list []models.AuditEntry, next int64, err error) {
+	ctx := q.Request.Context()
+	query := models.AuditQuery{Text: wanted, Before: before, Limit: auditPage}
+	if wanted != "" {
+		newest, err := c.store.AuditEntries(ctx, models.AuditQuery{Limit: 1})
+		if err != nil || len(newest) == 0 {
+			return nil, 0, err
+		}
+		if end := newest[0].ID + 1; query.Before == 0 || query.Before > end {
+			query.Before = end
+		}
+		query.After = max(query.Before-auditScanned-1, 0)
+		next = query.After + 1
+	}
+	if list, err = c.store.AuditEntries(ctx, query); err != nil {
+		return nil, 0, err
+	}
+	switch {
+	case len(list) == auditPage:
+		next = list[auditPage-1].ID
+	case next <= 1:
+		next = 0
+	}
+	return list, next, nil
 }
 
 // auditView is one entry as the page shows it. What a name of a connector or an

@@ -50,13 +50,12 @@ func (c *Console) connectorLogs(q *request) error {
 		m.Lines = append(m.Lines, logLine(l))
 	}
 	newest := before == 0 && (after == 0 || page.Next == 0)
-	if n := len(page.Lines); n > 0 {
-		if after > 0 || page.Next != 0 {
-			m.Older = base + f.with("before", strconv.FormatInt(page.Lines[0].ID, 10), "wrap", wrap)
-		}
-		if !newest {
-			m.Newer = base + f.with("after", strconv.FormatInt(page.Lines[n-1].ID, 10), "wrap", wrap)
-		}
+	older, newer := around(page, before, after)
+	if older > 0 {
+		m.Older = base + f.with("before", strconv.FormatInt(older, 10), "wrap", wrap)
+	}
+	if newer > 0 && !newest {
+		m.Newer = base + f.with("after", strconv.FormatInt(newer, 10), "wrap", wrap)
 	}
 	if !newest {
 		m.Newest = base + f.with("wrap", wrap)
@@ -68,6 +67,23 @@ func (c *Console) connectorLogs(q *request) error {
 		status = http.StatusUnprocessableEntity
 	}
 	return q.render(status, views.ConnectorLogs(m))
+}
+
+// around gives the IDs at which older and newer lines go on, 0 where there are none. A
+// page may have few lines or none and go on all the same: a search looks at a bounded
+// number of lines. The lines stand oldest first.
+func around(page control.LogPage, before, after int64) (older, newer int64) {
+	n := len(page.Lines)
+	if after > 0 { // it went upwards
+		if n > 0 {
+			return page.Lines[0].ID, page.Next
+		}
+		return after + 1, page.Next
+	}
+	if n > 0 {
+		return page.Next, page.Lines[n-1].ID
+	}
+	return page.Next, before - 1
 }
 
 func numberOrNot(n int64) string {
