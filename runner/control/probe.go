@@ -22,8 +22,9 @@ const (
 	probeEvery     = 15 * time.Second
 	probeTimeout   = 8 * time.Second
 	brieflyTimeout = 3 * time.Second
-	// probesAtOnce bounds how many clusters are asked at the same time.
-	probesAtOnce = 8
+	// probesAtOnce bounds how many clusters are asked at the same time. A probe waits
+	// much more than it works; those that are never answered must not hold up the others.
+	probesAtOnce = 32
 	checkTimeout = 30 * time.Second
 )
 
