@@ -26,7 +26,18 @@ func TestBrowserNewcomer(t *testing.T) {
 	w.readNewestObject()
 	w.breakAndMend()
 	w.switchTheme()
-	w.judgePages()
+	t.Run("light", func(t *testing.T) {
+		t.Parallel()
+		w := openWindow(t, n, harness.BrowserOptions{})
+		w.signIn("/")
+		w.judgeLight()
+	})
+	t.Run("dark", func(t *testing.T) {
+		t.Parallel()
+		w := openWindow(t, n, harness.BrowserOptions{Dark: true})
+		w.signIn("/")
+		w.judgeDark()
+	})
 }
 
 // signInByKeyboard never touches the mouse; the first attempt has the wrong password.
