@@ -70,6 +70,9 @@ func fieldType(f *connector.Field) string {
 	return fmt.Sprintf("%s of at most %d characters", t, f.Max)
 }
 
+// placeholder is a valid name that no default holds by itself.
+const placeholder = "the-connectors-name"
+
 // defaultText shows a default as it is for a connector named <name> on an instance in
 // <region>; a default that follows from either is shown with the placeholder.
 func defaultText(f *connector.Field) string {
@@ -77,10 +80,11 @@ func defaultText(f *connector.Field) string {
 		return ""
 	}
 	env := connector.Env{Region: "cn-hangzhou", VPCID: "", VSwitchID: ""}
-	d := f.Default(connector.Config{connector.KeyName: "<name>"}, env)
+	d := f.Default(connector.Config{connector.KeyName: placeholder}, env)
 	if d == "" {
 		return ""
 	}
+	d = strings.ReplaceAll(d, placeholder, "<name>")
 	if strings.Contains(d, env.Region) {
 		return "by region, for example `" + d + "`"
 	}

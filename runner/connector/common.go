@@ -106,10 +106,11 @@ func ValidZone(s string) error {
 // Const is a Default that is the same everywhere.
 func Const(v string) func(Config, Env) string { return func(Config, Env) string { return v } }
 
-// FromName is a Default made of the connector's name: prefix + name + suffix.
+// FromName is a Default made of the connector's name: prefix + name + suffix. A name
+// that is not valid gives none, so that it is told of once.
 func FromName(prefix, suffix string) func(Config, Env) string {
 	return func(c Config, _ Env) string {
-		if n := c.Get(KeyName); n != "" {
+		if n := c.Get(KeyName); ValidName(n) == nil {
 			return prefix + n + suffix
 		}
 		return ""
