@@ -43,7 +43,7 @@ e2e:
 	@e2e/test.sh setup e2e
 
 # BENCH=oss: side by side with the bare consumer, from Apache Kafka on this machine; BENCH=pages: server time
-# of pages on a large installation, which it fills once. BENCH_ARGS='-records 1000000' goes to the program;
+# of pages on a large installation, which it fills once. With one of them, BENCH_ARGS='-records 1000000' goes to it;
 # `go run ./bench/pages -h` lists what there is.
 BENCH ?= oss pages
 bench: build
