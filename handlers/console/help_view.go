@@ -13,10 +13,13 @@ import (
 
 func referenceURL(class string) string { return "/help/connectors/" + class }
 
+// referenceName is a valid name that no default holds by itself; <name> is shown for it.
+const referenceName = "the-connectors-name"
+
 // referenceEnv is what defaults in the reference are computed for; a default that
 // follows from the name or the region shows them as placeholders would.
 func referenceEnv() (connector.Config, connector.Env) {
-	return connector.Config{connector.KeyName: "<name>"}, connector.Env{Instance: "<instance>", Region: "cn-hangzhou"}
+	return connector.Config{connector.KeyName: referenceName}, connector.Env{Instance: "<instance>", Region: "cn-hangzhou"}
 }
 
 // paramOf turns a declared field into its entry in the reference.
@@ -24,7 +27,7 @@ func paramOf(ctx context.Context, spec *connector.Spec, f connector.Field) views
 	p := views.Param{Key: f.Key, Label: f.Label, Help: f.Help, Type: typeOf(ctx, f), Example: f.Example, Required: f.Required, Advanced: f.Advanced,
 		Secret: f.Kind == connector.Secret, FixedAfter: f.Fixed == connector.FixedAfterDelivery, FixedAlways: f.Fixed == connector.FixedAlways, When: whenOf(ctx, spec, f)}
 	if f.Default != nil {
-		p.Default = f.Default(referenceEnv())
+		p.Default = strings.ReplaceAll(f.Default(referenceEnv()), referenceName, "<name>")
 	}
 	for _, o := range f.Options {
 		p.Options = append(p.Options, components.Option{Value: o.Value, Label: o.Label, Hint: o.Help})
