@@ -10,30 +10,39 @@ import (
 )
 
 // TestBrowserFlow goes the whole way through the console as a person does, from signing in to deleting, and
-// a second time with the browser's scripts switched off, on the same node at the same time.
+// a second time with the browser's scripts switched off, on the same node at the same time; somebody else
+// meets its refusals meanwhile.
 func TestBrowserFlow(t *testing.T) {
 	t.Parallel()
 	n := startSandbox(t)
-	for _, script := range []bool{true, false} {
-		name := map[bool]string{true: "scripts", false: "plain"}[script]
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			w := openWindow(t, n, harness.BrowserOptions{NoScript: !script})
-			f := &flow{window: w, instance: "second-" + name, topic: "flow-" + name, connector: "flow-" + name}
-			f.signIn("/")
-			f.addInstance()
-			f.enable()
-			f.createTopic()
-			f.send("k-1", `{"order":1}`)
-			f.wizard()
-			f.deploy()
-			f.delivers("k-2", `{"order":2}`)
-			f.suspendAndResume()
-			f.modify()
-			f.logs()
-			f.delete()
-		})
-	}
+	t.Run("scripts", func(t *testing.T) {
+		t.Parallel()
+		goThrough(openWindow(t, n, harness.BrowserOptions{}), "scripts")
+	})
+	t.Run("plain", func(t *testing.T) {
+		t.Parallel()
+		goThrough(openWindow(t, n, harness.BrowserOptions{NoScript: true}), "plain")
+	})
+	t.Run("refusals", func(t *testing.T) {
+		t.Parallel()
+		refusals(t, n)
+	})
+}
+
+func goThrough(w *window, name string) {
+	f := &flow{window: w, instance: "second-" + name, topic: "flow-" + name, connector: "flow-" + name}
+	f.signIn("/")
+	f.addInstance()
+	f.enable()
+	f.createTopic()
+	f.send("k-1", `{"order":1}`)
+	f.wizard()
+	f.deploy()
+	f.delivers("k-2", `{"order":2}`)
+	f.suspendAndResume()
+	f.modify()
+	f.logs()
+	f.delete()
 }
 
 // flow is one person's way through the console.
