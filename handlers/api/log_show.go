@@ -17,6 +17,8 @@ const (
 	maxLogLines = 1000
 	// maxLogText bounds the text searched for, in bytes.
 	maxLogText = 1000
+	// logSearch bounds the search for matching lines.
+	logSearch = 30 * time.Second
 	// logWrite is how long one write to a client may take.
 	logWrite = 30 * time.Second
 )
@@ -37,17 +39,17 @@ func logShow(c *call) error {
 	if err != nil {
 		return err
 	}
-	page, err := c.svc.Logs(c.Request.Context(), c.Param("instance"), c.Param("connector"), q)
+	lines, err := c.newestLines(q)
 	if err != nil {
 		return err
 	}
-	slices.Reverse(page.Lines) // newest first became oldest first
+	slices.Reverse(lines) // newest first became oldest first
 	c.Header("Content-Type", "application/jsonl; charset=utf-8")
 	c.Header("X-Content-Type-Options", "nosniff")
 	c.Header("Cache-Control", "no-store")
 	c.Status(http.StatusOK)
 	out := newLogWriter(c.Writer)
-	for _, l := range page.Lines {
+	for _, l := range lines {
 		if err := out.line(l); err != nil {
 			return nil // the client has gone
 		}
@@ -77,6 +79,27 @@ func logShow(c *call) error {
 		c.a.o.Logger.Debug("a followed log ended", "err", err)
 	}
 	return nil
+}
+
+// newestLines collects the newest lines that match, newest first. One query looks at
+// a part of the log only; the search goes on until it has enough or nothing is left.
+func (c *call) newestLines(q control.LogQuery) ([]control.LogLine, error) {
+	ctx, cancel := context.WithTimeout(c.Request.Context(), logSearch)
+	defer cancel()
+	var lines []control.LogLine
+	limit := q.Limit
+	for {
+		q.Limit = limit - len(lines)
+		page, err := c.svc.Logs(ctx, c.Param("instance"), c.Param("connector"), q)
+		if err != nil {
+			return nil, err
+		}
+		lines = append(lines, page.Lines...)
+		if page.Next == 0 || len(lines) >= limit {
+			return lines, nil
+		}
+		q.Before = page.Next
+	}
 }
 
 type logWriter struct {
