@@ -69,7 +69,7 @@ func (s *Supervisor) deploy(ctx context.Context, sub *subject, step func(string)
 func sourceTopics(ctx context.Context, admin *kafka.Admin, names []string) ([]kafka.Topic, error) {
 	var out []kafka.Topic
 	for _, name := range names {
-		t, err := admin.Topic(ctx, name)
+		t, err := expectTopic(ctx, admin, name)
 		if errors.Is(err, kafka.ErrNoTopic) {
 			return nil, &connector.WrongError{Field: connector.KeyTopics, Err: fmt.Errorf("the source topic %s does not exist", name),
 				Remedy: "Create the topic " + name + " on the instance, then resume the connector; or correct the topic's name."}

@@ -206,7 +206,7 @@ func readCompacted(ctx context.Context, cluster kafka.Cluster, topic string, use
 		return err
 	}
 	defer admin.Close()
-	t, err := admin.Topic(ctx, topic)
+	t, err := expectTopic(ctx, admin, topic)
 	if err != nil {
 		return err
 	}

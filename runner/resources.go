@@ -154,6 +154,21 @@ func ensureTopics(ctx context.Context, admin *kafka.Admin, sub *subject, sourceM
 // was made a moment ago is not yet known to every broker.
 const topicPatience = 2 * time.Second
 
+// expectPatience is topicPatience for a single topic without which nothing can go on.
+const expectPatience = 5 * time.Second
+
+// expectTopic looks a topic up that should exist: that it does not is believed only
+// when the cluster keeps saying so, because each broker learns of new topics by itself.
+func expectTopic(ctx context.Context, admin *kafka.Admin, name string) (kafka.Topic, error) {
+	patience, cancel := context.WithTimeout(ctx, expectPatience)
+	defer cancel()
+	t, err := admin.Topic(ctx, name)
+	for errors.Is(err, kafka.ErrNoTopic) && wait(patience, 200*time.Millisecond) {
+		t, err = admin.Topic(ctx, name)
+	}
+	return t, err
+}
+
 // look reads a topic and tells what is wrong with it, "" when nothing is. With
 // expected, a topic that does not exist is asked for again until patience ends.
 func (r topicRule) look(ctx, patience context.Context, admin *kafka.Admin, expected bool) (wrong string, err error) {
