@@ -77,6 +77,8 @@ func (r ConnectorRow) tone() string {
 		return "tone-bad"
 	case r.Stalled || r.State == "DEGRADED":
 		return "tone-warn"
+	case r.State == "RECOVERING":
+		return "tone-busy" // it passes by itself: nothing to be alarmed about
 	}
 	return ""
 }

@@ -20,13 +20,18 @@
   // ---- times: shown in the reader's own zone, relative ones kept fresh
   const absolute = new Intl.DateTimeFormat(root.lang || undefined, { dateStyle: "medium", timeStyle: "long" });
   const clock = new Intl.DateTimeFormat(root.lang || undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3, hourCycle: "h23" });
-  const relative = new Intl.RelativeTimeFormat(root.lang || undefined, { numeric: "auto", style: "short" });
-  const steps = [[60, 1, "second"], [3600, 60, "minute"], [86400, 3600, "hour"], [2592000, 86400, "day"], [31536000, 2592000, "month"], [Infinity, 31536000, "year"]];
+  const fill = (text, ...values) => text.replace(/\{(\d)\}/g, (_, i) => values[i]);
+  function duration(seconds) { // as the server writes it, so that nothing jumps when a live part arrives
+    const w = words(), hours = Math.floor(seconds / 3600), minutes = Math.floor(seconds / 60);
+    if (seconds < 100) return fill(w.textS, Math.floor(seconds));
+    if (hours < 1) return fill(w.textMin, minutes);
+    if (hours >= 48) return fill(w.textD, Math.floor(hours / 24));
+    return minutes % 60 ? fill(w.textHMin, hours, minutes % 60) : fill(w.textH, hours);
+  }
   function ago(date) {
-    const seconds = (date - Date.now()) / 1000;
-    if (Math.abs(seconds) < 5) return words().textNow || "now";
-    const [, size, unit] = steps.find(([limit]) => Math.abs(seconds) < limit);
-    return relative.format(Math.round(seconds / size), unit);
+    const seconds = (Date.now() - date) / 1000;
+    if (Math.abs(seconds) < 5) return words().textNow;
+    return fill(seconds < 0 ? words().textIn : words().textAgo, duration(Math.abs(seconds)));
   }
   function times(from = document) {
     for (const node of all("time[datetime]", from)) {

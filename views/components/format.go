@@ -115,9 +115,9 @@ func Ago(ctx context.Context, t time.Time) string {
 	case distance > -5*time.Second && distance < 5*time.Second:
 		return text.T(ctx, "format.now")
 	case distance < 0:
-		return text.T(ctx, "format.in", Duration(ctx, distance))
+		return text.T(ctx, "format.in", Duration(ctx, distance.Truncate(time.Second)))
 	default:
-		return text.T(ctx, "format.ago", Duration(ctx, distance))
+		return text.T(ctx, "format.ago", Duration(ctx, distance.Truncate(time.Second)))
 	}
 }
 
