@@ -119,6 +119,9 @@ func (k *classifier) brief(err error, code string) string {
 		}
 		return text
 	}
+	if _, status := codeOf(err); status != 0 {
+		return fmt.Sprintf("OSS endpoint %s answered %d %s", k.endpoint, status, http.StatusText(status))
+	}
 	var ue *url.Error
 	if errors.As(err, &ue) {
 		err = ue.Err

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -426,6 +428,22 @@ func TestErrorsHaveTheirCause(t *testing.T) {
 				t.Errorf("the code is not named: %v", err)
 			}
 		})
+	}
+}
+
+// TestRedirectsAreTheEndpointsFault: they carry no code, and nobody follows them.
+func TestRedirectsAreTheEndpointsFault(t *testing.T) {
+	t.Parallel()
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the redirect was followed") }))
+	t.Cleanup(elsewhere.Close)
+	server := httptest.NewServer(http.RedirectHandler(elsewhere.URL, http.StatusTemporaryRedirect))
+	t.Cleanup(server.Close)
+	b := newBed(t, connector.Config{"oss.endpoint": server.URL})
+	chunk, _ := fill(t, b.sink(), nil, rec(10, 0, "a"))
+	_, err := chunk.Publish(t.Context(), free)
+	var wrong *connector.WrongError
+	if !errors.As(err, &wrong) || wrong.Field != "oss.endpoint" || !strings.Contains(err.Error(), "307") {
+		t.Errorf("%v", err)
 	}
 }
 
