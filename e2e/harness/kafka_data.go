@@ -161,8 +161,9 @@ func (k *Kafka) ReadAll(topic string) []*sarama.ConsumerMessage {
 	}
 	defer consumer.Close()
 	var all []*sarama.ConsumerMessage
+	beginnings := k.Beginnings(topic)
 	for partition, end := range k.Ends(topic) {
-		if k.Beginnings(topic)[partition] == end {
+		if beginnings[partition] == end {
 			continue
 		}
 		claim, err := consumer.ConsumePartition(topic, partition, sarama.OffsetOldest)
