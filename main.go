@@ -174,7 +174,8 @@ func serveUntil(ctx context.Context, set *settings.Settings, log *slog.Logger, l
 		Dial: dialer(rules), Seal: store.Sealer(), Budget: runner.NewBudget(set.MemoryBudget),
 		AllowECSRAMRole: set.AllowECSRAM, Regions: append(control.BuiltinRegions(), added...), Logger: log, Faults: faults,
 	})
-	service := control.New(control.Options{Store: known, Supervisor: supervisor, Specs: specs, Addresses: rules.CheckAddress, Logger: log})
+	service := control.New(control.Options{Store: known, Supervisor: supervisor, Specs: specs, Addresses: rules.CheckAddress, Logger: log,
+		Egress: control.Egress{Apply: func(ctx context.Context) error { return applyEgressRules(ctx, store, rules) }, Allow: set.EgressAllow, Deny: set.EgressDeny}})
 	if box != nil {
 		if err := service.EnsureSandbox(ctx, box.Kafka.Addr()); err != nil {
 			return fmt.Errorf("making the instance sandbox: %w", err)

@@ -21,7 +21,7 @@ func allRoutes(s *site) [][2]string {
 	var out [][2]string
 	for _, r := range e.Routes() {
 		if !strings.HasPrefix(r.Path, "/static/") && r.Method != http.MethodHead {
-			path := strings.NewReplacer(":instance", "sandbox", ":connector", "nothing", ":topic", "orders", ":class", "KAFKA2OSS", ":check", "x", ":fault", "0", ":request", "1", ":session", "99").Replace(r.Path)
+			path := strings.NewReplacer(":instance", "sandbox", ":connector", "nothing", ":topic", "orders", ":class", "KAFKA2OSS", ":check", "x", ":fault", "0", ":request", "1", ":session", "99", ":region", "nowhere", ":rule", "99").Replace(r.Path)
 			out = append(out, [2]string{r.Method, path})
 		}
 	}
@@ -110,6 +110,8 @@ func TestRoles(t *testing.T) {
 		{"GET", "/admin", "admin"}, {"GET", "/admin/sessions", "admin"}, {"GET", "/admin/audit", "admin"}, {"GET", "/instances/new", "admin"}, {"GET", "/instances/sandbox/settings", "admin"},
 		{"POST", "/instances", "admin"}, {"POST", "/instances/sandbox/enable", "admin"}, {"POST", "/instances/sandbox/delete", "admin"}, {"POST", "/instances/sandbox/settings", "admin"},
 		{"POST", "/admin/sessions/99/end", "admin"}, {"POST", "/admin/requests/1/grant", "admin"},
+		{"GET", "/admin/quotas", "admin"}, {"GET", "/admin/regions", "admin"}, {"GET", "/admin/egress", "admin"}, {"POST", "/admin/quotas/sandbox", "admin"}, {"POST", "/admin/regions", "admin"},
+		{"POST", "/admin/regions/nowhere/delete", "admin"}, {"POST", "/admin/egress", "admin"}, {"POST", "/admin/egress/99/delete", "admin"},
 	} {
 		rank := map[string]int{"viewer": 1, "operator": 2, "admin": 3}
 		for role, b := range who {

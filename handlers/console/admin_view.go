@@ -11,6 +11,9 @@ import (
 // The tabs of /admin.
 const (
 	tabQuota    = "/admin"
+	tabQuotas   = "/admin/quotas"
+	tabRegions  = "/admin/regions"
+	tabEgress   = "/admin/egress"
 	tabSessions = "/admin/sessions"
 	tabAudit    = "/admin/audit"
 )
@@ -20,6 +23,9 @@ func (q *request) adminPage(tab string, waiting int) views.AdminPage {
 	m := views.AdminPage{Page: q.page(text.T(ctx, "admin.title"), "admin")}
 	m.Tabs = []components.Tab{
 		{Label: text.T(ctx, "admin_page.requests"), Href: tabQuota, Current: tab == tabQuota, Count: waiting},
+		{Label: text.T(ctx, "admin_page.quotas"), Href: tabQuotas, Current: tab == tabQuotas},
+		{Label: text.T(ctx, "admin_page.regions"), Href: tabRegions, Current: tab == tabRegions},
+		{Label: text.T(ctx, "admin_page.egress"), Href: tabEgress, Current: tab == tabEgress},
 		{Label: text.T(ctx, "admin_page.sessions"), Href: tabSessions, Current: tab == tabSessions},
 		{Label: text.T(ctx, "admin_page.audit"), Href: tabAudit, Current: tab == tabAudit},
 	}

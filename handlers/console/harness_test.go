@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"strings"
 	"sync"
@@ -39,6 +40,7 @@ type site struct {
 	box   *box
 	kafka string
 	told  *told
+	rules *egress.Egress
 }
 
 // newSite starts one. With topics there is an embedded broker that has them, of three
@@ -64,11 +66,9 @@ func newSite(t testing.TB, topics ...string) *site {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = store.Close() }) // the folder goes away
-	rules, err := egress.New(egress.Policy{})
+	loopback := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	rules, err := egress.New(egress.Policy{Allow: loopback})
 	if err != nil {
-		t.Fatal(err)
-	}
-	if err := rules.SetLists([]string{"127.0.0.0/8"}, nil); err != nil {
 		t.Fatal(err)
 	}
 	known := modelstore.Store{Store: store}
@@ -82,7 +82,8 @@ func newSite(t testing.TB, topics ...string) *site {
 	sup = runner.NewSupervisor(runner.Options{Store: store, Specs: specs, Node: store.NodeID(), Worker: "127.0.0.1:8080", Installation: store.InstallationID(),
 		Dial: dial, Seal: store.Sealer(), Budget: runner.NewBudget(16 << 20), Regions: regions, Logger: discard()})
 	states := &told{Supervisor: sup, m: map[int64]runner.ConnectorStatus{}}
-	svc := control.New(control.Options{Store: known, Supervisor: states, Specs: specs, Addresses: rules.CheckAddress})
+	svc := control.New(control.Options{Store: known, Supervisor: states, Specs: specs, Addresses: rules.CheckAddress,
+		Egress: control.Egress{Allow: loopback, Apply: func(ctx context.Context) error { return applyStored(ctx, store, rules) }}})
 	if err := svc.EnsureSandbox(ctx, bootstrap); err != nil {
 		t.Fatal(err)
 	}
@@ -91,12 +92,25 @@ func newSite(t testing.TB, topics ...string) *site {
 			t.Fatal(err)
 		}
 	}
-	s := &site{t: t, store: store, svc: svc, box: newBox(), kafka: bootstrap, told: states}
+	s := &site{t: t, store: store, svc: svc, box: newBox(), kafka: bootstrap, told: states, rules: rules}
 	pages := console.New(console.Options{Control: svc, Store: store, Sandbox: s.box, Logger: discard(), Version: "test"})
 	server := httptest.NewServer(handlers.New(handlers.Options{Control: svc, Users: store, Pages: pages, Commit: "test"}))
 	t.Cleanup(server.Close)
 	s.url = server.URL
 	return s
+}
+
+// applyStored puts the stored network rules in force, as the program does.
+func applyStored(ctx context.Context, store *models.Store, rules *egress.Egress) error {
+	stored, err := store.EgressRules(ctx)
+	if err != nil {
+		return err
+	}
+	lists := map[bool][]string{}
+	for _, r := range stored {
+		lists[r.Allow] = append(lists[r.Allow], r.CIDR)
+	}
+	return rules.SetLists(lists[true], lists[false])
 }
 
 // box stands for the sandbox.

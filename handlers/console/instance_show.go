@@ -21,16 +21,12 @@ func (c *Console) instanceShow(q *request) error {
 	if m.Operator {
 		page.RequestURL = m.Instance.Href + "/quota"
 	}
-	if q.may(control.Admin) {
-		open, err := c.control.QuotaRequests(q.Request.Context(), true)
+	if q.may(control.Operator) && m.Instance.Connectors >= m.Instance.Quota {
+		waiting, _, err := c.control.WaitingQuotaRequest(q.Request.Context(), m.Instance.Name)
 		if err != nil {
 			return err
 		}
-		for _, r := range open {
-			if r.Instance == m.Instance.Name {
-				page.RequestedAt = r.CreatedAt
-			}
-		}
+		page.RequestedAt = waiting.CreatedAt
 	}
 	return q.renderPart(http.StatusOK, views.InstanceConnectors(page), views.InstanceConnectorsBody(page))
 }

@@ -220,5 +220,9 @@ func (c *Console) quotaNotice(q *request, back string) (*views.QuotaNotice, erro
 	if err != nil || in.Connectors < in.Quota {
 		return nil, err
 	}
-	return &views.QuotaNotice{Used: in.Connectors, Quota: in.Quota, RequestURL: instanceURL(q.instance()) + "/quota", Return: back}, nil
+	waiting, _, err := c.control.WaitingQuotaRequest(q.Request.Context(), in.Name)
+	if err != nil {
+		return nil, err
+	}
+	return &views.QuotaNotice{Used: in.Connectors, Quota: in.Quota, RequestURL: instanceURL(q.instance()) + "/quota", Return: back, RequestedAt: waiting.CreatedAt}, nil
 }

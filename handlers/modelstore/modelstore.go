@@ -76,6 +76,32 @@ func (s Store) DecideQuota(ctx context.Context, id int64, grant bool, quota int,
 	return known(s.Store.DecideQuota(ctx, id, grant, quota, by, note))
 }
 
+// AddRegion adds a region.
+func (s Store) AddRegion(ctx context.Context, r connector.Region) error {
+	return known(s.Store.AddRegion(ctx, r))
+}
+
+// EgressRules lists the network rules that administrators stored.
+func (s Store) EgressRules(ctx context.Context) ([]control.EgressRule, error) {
+	rows, err := s.Store.EgressRules(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]control.EgressRule, len(rows))
+	for i, r := range rows {
+		out[i] = control.EgressRule(r)
+	}
+	return out, nil
+}
+
+// AddEgressRule stores a network rule.
+func (s Store) AddEgressRule(ctx context.Context, r *control.EgressRule) error {
+	row := models.EgressRule(*r)
+	err := known(s.Store.AddEgressRule(ctx, &row))
+	*r = control.EgressRule(row)
+	return err
+}
+
 // Connector finds a connector by names.
 func (s Store) Connector(ctx context.Context, instance, name string) (control.StoredConnector, []string, error) {
 	info, err := s.Store.Connector(ctx, instance, name)

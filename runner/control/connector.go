@@ -30,7 +30,7 @@ func (s *Service) find(ctx context.Context, instance, name string) (runner.Conne
 func (s *Service) show(ctx context.Context, c runner.Connector, lost []string) Connector {
 	out := Connector{Connector: c, LostSecrets: lost}
 	if in, err := s.store.Instance(ctx, c.InstanceID); err == nil {
-		out.Env = s.sup.Env(in)
+		out.Env = s.env(ctx, in)
 	}
 	out.Spec, _ = connector.Find(s.specs, c.Class) // a class of another version stays unknown
 	out.Config = maskWith(out.Spec, c.Config)
@@ -69,7 +69,7 @@ func (s *Service) Connectors(ctx context.Context, instance string) ([]Connector,
 	if err != nil {
 		return nil, fromStore(err, "connectors")
 	}
-	env := s.sup.Env(in)
+	env := s.env(ctx, in)
 	out := []Connector{}
 	for _, c := range all {
 		if c.InstanceID != in.ID || c.Desired == runner.DesiredDeleting || c.Desired == runner.DesiredDraft {

@@ -15,5 +15,5 @@ func (s *Service) Env(ctx context.Context, instance string) (connector.Env, erro
 	if err != nil {
 		return connector.Env{}, fromStore(err, "instance "+quoted(instance))
 	}
-	return s.sup.Env(in), nil
+	return s.env(ctx, in), nil
 }

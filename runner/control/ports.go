@@ -23,11 +23,22 @@ type InstanceStore interface {
 	// DeleteInstance answers ErrInUse while a connector exists; drafts go with it.
 	DeleteInstance(ctx context.Context, id int64) error
 	Regions(ctx context.Context) ([]connector.Region, error)
+	AddRegion(ctx context.Context, r connector.Region) error // ErrExists
+	// DeleteRegion removes one that was added; instances keep naming it.
+	DeleteRegion(ctx context.Context, id string) error
 
 	RequestQuota(ctx context.Context, r *QuotaRequest) error
 	QuotaRequests(ctx context.Context, onlyOpen bool) ([]QuotaRequest, error)
 	// DecideQuota grants (quota becomes the instance's) or refuses; ErrDecided.
 	DecideQuota(ctx context.Context, id int64, grant bool, quota int, by, note string) error
+}
+
+// EgressStore keeps the network rules of administrators.
+type EgressStore interface {
+	EgressRules(ctx context.Context) ([]EgressRule, error) // denied first, then allowed
+	// AddEgressRule sets ID and CreatedAt; ErrExists when the list has the range.
+	AddEgressRule(ctx context.Context, r *EgressRule) error
+	DeleteEgressRule(ctx context.Context, id int64) error
 }
 
 // ConnectorStore keeps connectors, their versions and drafts.
@@ -74,6 +85,7 @@ type Auditor interface {
 // Store is all of it; main wires models to it.
 type Store interface {
 	InstanceStore
+	EgressStore
 	ConnectorStore
 	LogStore
 	Auditor

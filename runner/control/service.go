@@ -18,6 +18,7 @@ type Options struct {
 	Kafka      Kafka // nil: Live
 	Specs      []connector.Spec
 	Addresses  Addresses
+	Egress     Egress
 	Logger     *slog.Logger
 	Now        func() time.Time // nil: time.Now
 }
@@ -30,8 +31,10 @@ type Service struct {
 	kafka Kafka
 	specs []connector.Spec
 	addr  Addresses
-	log   *slog.Logger
-	now   func() time.Time
+	// egress puts changed network rules in force.
+	egress Egress
+	log    *slog.Logger
+	now    func() time.Time
 
 	probes probes
 	locks  keyedLocks
@@ -52,7 +55,7 @@ func New(o Options) *Service {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	return &Service{
-		store: o.Store, sup: o.Supervisor, kafka: o.Kafka, specs: o.Specs, addr: o.Addresses, log: o.Logger, now: o.Now,
+		store: o.Store, sup: o.Supervisor, kafka: o.Kafka, specs: o.Specs, addr: o.Addresses, egress: o.Egress, log: o.Logger, now: o.Now,
 		live: limiter{every: 2 * time.Second, burst: 30},
 	}
 }
