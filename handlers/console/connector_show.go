@@ -29,7 +29,7 @@ func (c *Console) connectorShow(q *request) error {
 		if err != nil {
 			return err
 		}
-		return q.render(http.StatusOK, views.ConnectorHead(m))
+		return q.render(http.StatusOK, views.ConnectorHeadPart(m))
 	}
 	m, err := c.connectorPage(q)
 	if err != nil {
