@@ -8,7 +8,9 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"strconv"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -57,6 +59,9 @@ func DecodeValue(body []byte) (any, error) {
 	if !utf8.Valid(body) {
 		return nil, &BadBodyError{"The body is not UTF-8."}
 	}
+	if at := halfCharacter(body); at >= 0 {
+		return nil, &BadBodyError{fmt.Sprintf("The escape at byte %d is half of a character: it needs the other half, as in \\ud83d\\ude00.", at)}
+	}
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.UseNumber()
 	var v any
@@ -67,6 +72,38 @@ func DecodeValue(body []byte) (any, error) {
 		return nil, &BadBodyError{"The body holds more than one JSON value."}
 	}
 	return v, nil
+}
+
+// halfCharacter finds an escape of JSON that is one surrogate without its pair; -1 when
+// there is none. The decoder would replace it by U+FFFD without a word.
+func halfCharacter(body []byte) int {
+	for i := 0; i+1 < len(body); i++ {
+		if body[i] != '\\' {
+			continue
+		}
+		r := escaped(body[i:])
+		if !utf16.IsSurrogate(r) {
+			i++ // the escaped character may be a backslash
+			continue
+		}
+		if utf16.DecodeRune(r, escaped(body[min(i+6, len(body)):])) == utf8.RuneError {
+			return i
+		}
+		i += 11
+	}
+	return -1
+}
+
+// escaped reads the \uXXXX that b begins with; -1 when it does not.
+func escaped(b []byte) rune {
+	if len(b) < 6 || b[0] != '\\' || b[1] != 'u' {
+		return -1
+	}
+	n, err := strconv.ParseUint(string(b[2:6]), 16, 32)
+	if err != nil {
+		return -1
+	}
+	return rune(n)
 }
 
 // explain puts a decoder's error into words without quoting the body at length.

@@ -128,7 +128,12 @@ func (s *Service) CreateTopic(ctx context.Context, instance, name string, partit
 		return Topic{}, &Error{Kind: Conflict, Exists: true, Message: "Topic " + name + " already exists."}
 	}
 	s.audit(ctx, "topic.create", instance+"/"+name, map[string]string{"partitions": strconv.Itoa(partitions)})
-	return Topic{Name: name, Partitions: partitions, Replicas: replicas, Config: config}, nil
+	out := Topic{Name: name, Partitions: partitions, Replicas: replicas}
+	if t, err := s.kafka.Topic(ctx, cluster, name); err == nil { // what the cluster made of it; it need not be known everywhere yet
+		out = topicOf(t)
+	}
+	out.Config = config
+	return out, nil
 }
 
 func topicProblems(name string, partitions, replicas int, config map[string]string) []connector.FieldError {
