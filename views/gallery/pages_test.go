@@ -106,7 +106,18 @@ func addRest(out map[string]templ.Component) {
 	out["admin"] = views.AdminRequests(views.AdminRequestsPage{AdminPage: admin, Rows: []views.QuotaRequest{{Instance: "orders-prod", InstanceHref: "/i", User: "mei", Reason: "Two more archives for the audit", Time: before(time.Hour), Quota: 3, Used: 3, Wanted: 6, Grant: "/g", Decline: "/d"},
 		{Instance: "sandbox", InstanceHref: "/i", User: "ali", Reason: "Trial", Time: before(90 * time.Hour), Quota: 10, Used: 2, Wanted: 20, Decided: "declined", DecidedBy: "admin"}}})
 	out["admin-empty"] = views.AdminRequests(views.AdminRequestsPage{AdminPage: admin})
+	addAdminLists(out, admin)
 	out["sessions"] = views.AdminSessions(views.AdminSessionsPage{AdminPage: admin, Rows: []views.Session{{User: "admin", Address: "127.0.0.1", Agent: "Chrome on Linux", Since: before(time.Hour), Seen: now(), Current: true}, {User: "mei", Address: "10.0.0.9", Agent: "Safari on macOS", Since: before(50 * time.Hour), Seen: before(time.Hour), End: "/e"}}})
 	out["audit"] = views.AdminAudit(views.AdminAuditPage{AdminPage: admin, Shown: "1–2 of 2", Rows: []views.AuditRow{{Time: before(time.Minute), User: "mei", Address: "10.0.0.9", Act: "connector.create", Subject: "orders-prod/orders-archive", Href: "/x", Detail: "KAFKA2OSS, version 1"},
 		{Time: before(time.Hour), User: "ali", Address: "10.0.0.7", Act: "connector.delete", Subject: "orders-prod/orders-archive", Detail: "not an operator", Refused: true}}})
+}
+
+func addAdminLists(out map[string]templ.Component, admin views.AdminPage) {
+	add := views.AdminForm{URL: "/a", Submit: "Add", Group: components.Group{Title: "Add", Intro: "What it does.", Fields: []components.Field{{Key: "id", Kind: components.KindText, Label: "ID", Error: "Use letters."}}}, General: []string{"It is full."}}
+	out["regions"] = views.AdminRegions(views.AdminRegionsPage{AdminPage: admin, Form: add, Rows: []views.Region{{ID: "cn-hangzhou", Name: "China (Hangzhou)", Instances: 1204}, {ID: "eu-central-1", Name: "Germany (Frankfurt)", Remove: "/r"}}})
+	out["egress"] = views.AdminEgress(views.AdminEgressPage{AdminPage: admin, Form: add, Rows: []views.EgressRule{{CIDR: "203.0.113.0/24", Setting: "SLUICE_EGRESS_DENY"}, {CIDR: "8.8.8.8/32", Note: "Not the name server", User: "mei", Time: before(time.Hour), Remove: "/r"},
+		{CIDR: "8.8.8.0/24", Allow: true, Overruled: "8.8.8.8/32", User: "ali", Time: before(50 * time.Hour), Remove: "/r"}}})
+	out["egress-empty"] = views.AdminEgress(views.AdminEgressPage{AdminPage: admin, Form: add})
+	out["quotas"] = views.AdminQuotas(views.AdminQuotasPage{AdminPage: admin, Rows: []views.Quota{{Instance: instance(), Settings: "/s", URL: "/q", Value: "3"}, {Instance: views.Instance{Name: "tokyo-dr", Href: "/t", Region: "Japan (Tokyo)", Connectors: 3, Quota: 3}, Settings: "/s", URL: "/q", Value: "many", Error: "Write a whole number from 0 to 10000."}}})
+	out["quotas-empty"] = views.AdminQuotas(views.AdminQuotasPage{AdminPage: admin})
 }
