@@ -148,7 +148,7 @@ func (s *taskSession) publishState() {
 	t.session = s
 	t.mu.Unlock()
 	if t.setStatus(connector.Status{State: connector.StateRunning}) {
-		t.o.Log(LogInfo, fmt.Sprintf("Joined the consumer group with %d partitions.", len(s.lines)), map[string]string{
+		t.o.Log(LogInfo, fmt.Sprintf("Joined the consumer group; partitions of this task: %d.", len(s.lines)), map[string]string{
 			"generation": fmt.Sprint(s.commits.member.Generation)})
 	}
 }

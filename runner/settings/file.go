@@ -42,11 +42,11 @@ func (l *loader) yamlPair(base string, k, v *yaml.Node) {
 		for i := range l.table {
 			known = append(known, l.table[i].key())
 		}
-		hint := "see --help for all of them"
+		hint := "see --help for all of them."
 		if n := nearest(key, known); n != "" && n != "config" {
 			hint = "did you mean " + n + "?"
 		}
-		l.problem(from, "", "is no setting; %s", strings.TrimSuffix(hint, ".")+".")
+		l.problem(from, "", "is no setting; %s", hint)
 		return
 	}
 	if _, twice := l.values[s.name]; twice {
