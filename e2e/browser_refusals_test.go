@@ -28,7 +28,7 @@ func refusals(t *testing.T, n *harness.Sluice) {
 		body := map[string]any{"name": name, "config": config, "initial_state": "STOPPED"}
 		n.Must(http.StatusCreated, http.MethodPost, "/connect/"+instance+"/connectors", body, nil)
 	}
-	config["oss.bucket"] = "nobodys-bucket"
+	config["oss.bucket"], config["flush.interval.ms"], config["consumer.override.auto.offset.reset"] = "nobodys-bucket", "500", "earliest"
 	n.CreateConnector(instance, "wrong-bucket", config)
 	w.wrongBucket("/instances/"+instance+"/connectors/wrong-bucket", "nobodys-bucket")
 	w.fullQuota("/instances/" + instance)
@@ -89,7 +89,7 @@ func (w *window) fullQuota(instance string) {
 	w.to("/admin")
 	w.shows("Two more topics")
 	w.picture("quota-request")
-	w.press(`main button[formaction$="/grant"], main form[action$="/grant"] button`)
+	w.press(`main button[formaction*="/grant"]`)
 	w.to(instance)
-	w.until("there is room again", fmt.Sprintf(`document.querySelector("main a.btn-primary[href=%q]:not([aria-disabled])")`, instance+"/connectors/new"))
+	w.until("there is room again", fmt.Sprintf(`document.querySelector('main a.btn-primary[href=%q]:not([aria-disabled])')`, instance+"/connectors/new"))
 }

@@ -133,12 +133,12 @@ func (w *window) await(what, js string, reload bool) {
 	ctx, cancel := context.WithTimeout(w.ctx, patience)
 	defer cancel()
 	err := harness.Poll(ctx, func() (bool, string) {
-		v, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("document.readyState === 'complete' && !!("+js+")"))
+		v, err := chromedp.Run(w.ctx, chromedp.Evaluate[bool]("document.readyState === 'complete' && !!("+js+")"))
 		if err != nil {
 			return false, err.Error()
 		}
 		if !v && reload {
-			_ = chromedp.Do(ctx, chromedp.Reload()) // a page that is changing at this moment cannot be; it is asked again
+			_ = chromedp.Do(w.ctx, chromedp.Reload()) // a page that is changing at this moment cannot be; it is asked again
 		}
 		return v, ""
 	})
@@ -192,7 +192,7 @@ func (w *window) click(selector string) {
 	defer cancel()
 	var at spot
 	err := harness.Poll(ctx, func() (bool, string) {
-		v, err := chromedp.Run(ctx, chromedp.Evaluate[spot](fmt.Sprintf("document.readyState === 'complete' ? %s(%q) : {why: 'loading'}", find, selector)))
+		v, err := chromedp.Run(w.ctx, chromedp.Evaluate[spot](fmt.Sprintf("document.readyState === 'complete' ? %s(%q) : {why: 'loading'}", find, selector)))
 		if err != nil {
 			return false, err.Error()
 		}
