@@ -143,6 +143,10 @@ func retentionStop(tp kafka.TP, from, start int64) *stopError {
 // otherwise the partition is new and starts at its beginning.
 func (s *taskSession) judgeMissing(ctx context.Context, f *finding) (begun bool, err error) {
 	if mirrored, known := s.t.o.Mirrored(f.tp); known && mirrored.Offset >= 0 {
+		if h, _, err := decodeMetadata(mirrored.Metadata); err == nil && h.TopicID != "" && f.topic.ID != "" && h.TopicID != f.topic.ID {
+			f.stop = anewStop(fmt.Sprintf("the topic %s was deleted and made again: position %d of partition %d belonged to the old one", f.tp.Topic, mirrored.Offset, f.tp.Partition))
+			return false, nil
+		}
 		f.stop = gapStop(fmt.Sprintf("the position of %s is missing; it was last seen at %d (a group's positions expire when the group is empty for long)", f.name(), mirrored.Offset))
 		return false, nil
 	}

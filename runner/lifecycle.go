@@ -393,6 +393,14 @@ func (s *Supervisor) Remove(ctx context.Context, id int64, o RemoveOptions) erro
 	if err != nil {
 		return err
 	}
+	foreign, err := s.foreign(ctx, sub)
+	if err != nil {
+		return err
+	}
+	if foreign {
+		s.log.Warn("the resources of a deleted connector belong to another installation and are kept", "connector", c.Name, "topic", sub.names.configTopic)
+		return nil
+	}
 	if c.Deployed {
 		if err := s.settle(ctx, sub, o.Force); err != nil {
 			return err
@@ -402,6 +410,29 @@ func (s *Supervisor) Remove(ctx context.Context, id int64, o RemoveOptions) erro
 		return s.release(ctx, sub)
 	}
 	return s.removeResources(ctx, sub)
+}
+
+// foreign tells whether another installation runs a connector with these resources:
+// its positions and topics are not ours to settle or delete.
+func (s *Supervisor) foreign(ctx context.Context, sub *subject) (bool, error) {
+	admin, err := kafka.OpenAdmin(ctx, sub.cluster)
+	if err != nil {
+		return false, fmt.Errorf("connecting to instance %s: %w", sub.instance.Name, err)
+	}
+	defer admin.Close()
+	if _, err := admin.Topic(ctx, sub.names.configTopic); errors.Is(err, kafka.ErrNoTopic) {
+		return false, nil
+	}
+	j := &journal{s: s, sub: sub, configs: map[string]connector.Config{}}
+	err = readCompacted(ctx, sub.cluster, sub.names.configTopic, j.load)
+	var wrong *connector.WrongError
+	switch {
+	case errors.Is(err, kafka.ErrNoTopic), errors.As(err, &wrong): // gone meanwhile, or nothing of Sluice's
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("reading the configuration topic %s: %w", sub.names.configTopic, err)
+	}
+	return j.current != nil && !j.current.Released && j.current.Installation != s.o.Installation, nil
 }
 
 // release marks the configuration topic so that another connector may take it over.
