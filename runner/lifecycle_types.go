@@ -19,7 +19,11 @@ type PendingError struct {
 }
 
 func (e *PendingError) Error() string {
-	return "deliveries are not settled yet: " + strings.Join(e.Pending, "; ")
+	parts := make([]string, len(e.Pending))
+	for i, p := range e.Pending {
+		parts[i] = strings.TrimSuffix(p, ".")
+	}
+	return "deliveries are not settled yet: " + strings.Join(parts, "; ")
 }
 
 // RemoveOptions say how a connector is removed.
