@@ -90,7 +90,7 @@ func (w *window) breakAndMend() {
 	w.to(example)
 	w.state("Recovering")
 	w.until("the cause and what happens next", has("#connector-head .notice", "503"))
-	w.until("so does the navigation", `document.querySelector("#nav-here").textContent.includes("Recovering")`)
+	w.until("so does the navigation", `document.querySelector("#nav-here").textContent.includes("Recovering") && document.querySelector("#nav-here .dot").offsetWidth > 0`)
 	w.picture("recovering")
 	w.to("/")
 	w.until("the home page says so too", has("main", "orders-to-oss", "Recovering", "503"))

@@ -76,7 +76,7 @@ func (w *window) keepFailure() {
 		dir = filepath.Join(os.TempDir(), "sluice-screenshots")
 	}
 	file := filepath.Join(dir, "failed-"+strings.ReplaceAll(w.t.Name(), "/", "-")+".png")
-	if err := os.MkdirAll(dir, 0o755); err == nil {
+	if err = os.MkdirAll(dir, 0o755); err == nil {
 		err = os.WriteFile(file, picture, 0o644)
 	}
 	w.t.Logf("a picture of the failure: %s (%v)", file, err)
