@@ -5,6 +5,7 @@ package e2e
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -76,10 +77,11 @@ func (w *window) keepFailure() {
 		dir = filepath.Join(os.TempDir(), "sluice-screenshots")
 	}
 	file := filepath.Join(dir, "failed-"+strings.ReplaceAll(w.t.Name(), "/", "-")+".png")
-	if err = os.MkdirAll(dir, 0o755); err == nil {
-		err = os.WriteFile(file, picture, 0o644)
+	if err := errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(file, picture, 0o644)); err != nil {
+		w.t.Logf("keeping a picture of the failure: %v", err)
+		return
 	}
-	w.t.Logf("a picture of the failure: %s (%v)", file, err)
+	w.t.Logf("a picture of the failure: %s", file)
 }
 
 func (w *window) do(actions ...chromedp.Action[chromedp.Void]) {

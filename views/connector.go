@@ -80,7 +80,9 @@ type ConnectorPartition struct {
 // hasCause says that a second row tells what is wrong and what to do.
 func (p ConnectorPartition) hasCause() bool { return p.Cause != "" || p.Remedy != "" }
 
-func (p ConnectorPartition) tone() string { return ConnectorRow{State: p.State, Stalled: p.Stalled}.tone() }
+func (p ConnectorPartition) tone() string {
+	return ConnectorRow{State: p.State, Stalled: p.Stalled}.tone()
+}
 
 // ChoiceForm asks what to do with a partition that waits for a person.
 type ChoiceForm struct {

@@ -16,7 +16,6 @@ import (
 )
 
 const (
-	startLimit = time.Minute
 	// askLimit is how long it may take until every instance was asked once.
 	askLimit  = 2 * time.Minute
 	askEvery  = 2 * time.Second

@@ -176,4 +176,3 @@ func (c *camera) take(name string) {
 	}
 	c.m.Logf("%s: %d KiB, %s", file, len(small)>>10, c.script("location.pathname"))
 }
-

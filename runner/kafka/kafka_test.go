@@ -136,20 +136,6 @@ func values(rs []record.Record) []string {
 	return vs
 }
 
-// poll calls done until it is true; false when ctx ended before.
-func poll(ctx context.Context, every time.Duration, done func() bool) bool {
-	tick := time.NewTicker(every)
-	defer tick.Stop()
-	for !done() {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return false
-		}
-	}
-	return true
-}
-
 // task is a Handler that collects records and parks until its session ends.
 type task struct {
 	mu       sync.Mutex

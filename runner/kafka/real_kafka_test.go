@@ -340,3 +340,17 @@ func TestRealSignIn(t *testing.T) {
 		t.Logf("%s: %+v", f[0], got)
 	}
 }
+
+// poll calls done until it is true; false when ctx ended before.
+func poll(ctx context.Context, every time.Duration, done func() bool) bool {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for !done() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return true
+}

@@ -130,8 +130,6 @@ func clockTime(ctx context.Context, t time.Time) string {
 	return t.In(requestOf(ctx).Location).Format("15:04:05.000")
 }
 
-func itoa(n int) string { return strconv.Itoa(n) }
-
 // domID makes an element ID of a configuration key: "oss.bucket" → "f-oss-bucket".
 func domID(prefix, key string) string {
 	var out strings.Builder
