@@ -17,8 +17,10 @@ const (
 	maxLogLines = 1000
 	// maxLogText bounds the text searched for, in bytes.
 	maxLogText = 1000
-	// logSearch bounds the search for matching lines.
-	logSearch = 30 * time.Second
+	// logSearch bounds the search for matching lines; what it did not reach is told of
+	// in headerIncomplete, and found with an earlier "to".
+	logSearch        = 2 * time.Second
+	headerIncomplete = "Sluice-Search-Incomplete"
 	// logWrite is how long one write to a client may take.
 	logWrite = 30 * time.Second
 )
@@ -39,9 +41,12 @@ func logShow(c *call) error {
 	if err != nil {
 		return err
 	}
-	lines, err := c.newestLines(q)
+	lines, complete, err := c.newestLines(q)
 	if err != nil {
 		return err
+	}
+	if !complete {
+		c.Header(headerIncomplete, "true")
 	}
 	slices.Reverse(lines) // newest first became oldest first
 	c.Header("Content-Type", "application/jsonl; charset=utf-8")
@@ -82,21 +87,23 @@ func logShow(c *call) error {
 }
 
 // newestLines collects the newest lines that match, newest first. One query looks at
-// a part of the log only; the search goes on until it has enough or nothing is left.
-func (c *call) newestLines(q control.LogQuery) ([]control.LogLine, error) {
-	ctx, cancel := context.WithTimeout(c.Request.Context(), logSearch)
-	defer cancel()
-	var lines []control.LogLine
+// a part of the log only; the search goes on until it has enough, nothing is left, or
+// logSearch is over: complete tells whether the whole log was looked at.
+func (c *call) newestLines(q control.LogQuery) (lines []control.LogLine, complete bool, err error) {
+	began := time.Now()
 	limit := q.Limit
 	for {
 		q.Limit = limit - len(lines)
-		page, err := c.svc.Logs(ctx, c.Param("instance"), c.Param("connector"), q)
+		page, err := c.svc.Logs(c.Request.Context(), c.Param("instance"), c.Param("connector"), q)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		lines = append(lines, page.Lines...)
 		if page.Next == 0 || len(lines) >= limit {
-			return lines, nil
+			return lines, true, nil
+		}
+		if time.Since(began) > logSearch {
+			return lines, false, nil
 		}
 		q.Before = page.Next
 	}
