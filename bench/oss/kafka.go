@@ -82,8 +82,8 @@ func fill(brokers []string, o options) error {
 
 // measured is what the bare consumer tells of itself.
 type measured struct {
-	Seconds, CPU float64
-	Peak         int64
+	First, Seconds, CPU float64
+	Peak                int64
 }
 
 // measureBare runs this program as the bare consumer, in a process of its own as Sluice is.
@@ -102,7 +102,7 @@ func measureBare(kafka *harness.Kafka, o options) (result, error) {
 	if err := json.Unmarshal(text, &m); err != nil {
 		return result{}, fmt.Errorf("reading its figures: %w", err)
 	}
-	return result{name: "bare sarama group consumer", seconds: m.Seconds, cpu: m.CPU, peak: m.Peak}, nil
+	return result{name: "bare sarama group consumer", records: o.records, first: m.First, seconds: m.Seconds, cpu: m.CPU, peak: m.Peak}, nil
 }
 
 // consume is the bare consumer: a group consumer with the library's default settings that counts.
@@ -130,7 +130,7 @@ func consume(args []string, out io.Writer) error {
 	if counter.count.Load() < *records {
 		return errors.New("did not read everything in 10 minutes")
 	}
-	m := measured{Seconds: counter.end.Sub(counter.start).Seconds()}
+	m := measured{First: counter.start.Sub(counter.joined).Seconds(), Seconds: counter.end.Sub(counter.start).Seconds()}
 	if m.CPU, err = harness.CPUSeconds(os.Getpid()); err != nil {
 		return err
 	}
@@ -141,22 +141,23 @@ func consume(args []string, out io.Writer) error {
 	return json.NewEncoder(out).Encode(m)
 }
 
-// counter counts records and notes when the first session began and the last record came.
+// counter counts records and notes when the first session began, and the first and the last record came.
 type counter struct {
 	want      int64
 	count     atomic.Int64
 	once      sync.Once
+	joined    time.Time
 	start     time.Time
 	end       time.Time
 	cpuBefore float64
 	done      func()
 }
 
-// Setup starts the clock.
+// Setup notes when the group was joined.
 func (c *counter) Setup(sarama.ConsumerGroupSession) error {
 	var err error
 	c.once.Do(func() {
-		c.start = time.Now()
+		c.joined = time.Now()
 		c.cpuBefore, err = harness.CPUSeconds(os.Getpid())
 	})
 	return err
@@ -165,10 +166,13 @@ func (c *counter) Setup(sarama.ConsumerGroupSession) error {
 // Cleanup does nothing.
 func (c *counter) Cleanup(sarama.ConsumerGroupSession) error { return nil }
 
-// ConsumeClaim counts, and stops the clock at the last record of all.
+// ConsumeClaim counts; the clock runs from the first record of all to the last.
 func (c *counter) ConsumeClaim(s sarama.ConsumerGroupSession, claim sarama.ConsumerGroupClaim) error {
 	for range claim.Messages() {
-		if c.count.Add(1) == c.want {
+		switch c.count.Add(1) {
+		case 1:
+			c.start = time.Now()
+		case c.want:
 			c.end = time.Now()
 			c.done()
 		}

@@ -28,6 +28,7 @@ type options struct {
 	value      string
 	budget     string
 	tasks      int
+	warm       int
 	profiles   string
 }
 
@@ -72,6 +73,7 @@ func parse(args []string) (options, error) {
 	flags.StringVar(&o.value, "value", "log", "kind of value: log (an access log's line, a few quotes), json (many quotes), plain (nothing to escape)")
 	flags.StringVar(&o.budget, "budget", "96MiB", "SLUICE_MEMORY_BUDGET")
 	flags.IntVar(&o.tasks, "tasks", 6, "tasks.max")
+	flags.IntVar(&o.warm, "warm", 3, "runs before all others that do not count: a broker that has just started compiles while it answers")
 	flags.StringVar(&o.profiles, "profiles", "", "folder that gets a CPU profile of each run; profiling costs a little")
 	if err := flags.Parse(args); err != nil {
 		return o, err
@@ -97,7 +99,9 @@ func parse(args []string) (options, error) {
 // result is one line of the table.
 type result struct {
 	name    string
-	seconds float64
+	records int64   // in that time
+	seconds float64 // from the first delivery to the last
+	first   float64 // seconds from having positions to the first delivery
 	cpu     float64 // seconds
 	peak    int64   // bytes
 }
@@ -117,6 +121,15 @@ func run(o options, out io.Writer) int {
 	}
 	m.Logf("produced in %s", time.Since(start).Round(time.Millisecond))
 
+	for i := range o.warm {
+		if len(o.shapes) == 0 {
+			break
+		}
+		m.Logf("warming the broker up, %d of %d", i+1, o.warm)
+		unmeasured := o
+		unmeasured.profiles = ""
+		measureSluice(m, suite, kafka, unmeasured, o.shapes[0])
+	}
 	bare, err := measureBare(kafka, o)
 	if err != nil {
 		m.Fatalf("bare consumer: %v", err)
@@ -138,14 +151,16 @@ func run(o options, out io.Writer) int {
 
 // table writes the figures, ratios against the mean of the two bare runs.
 func table(out io.Writer, o options, results []result) {
-	bare := (results[0].seconds + results[len(results)-1].seconds) / 2
+	bare := (results[0].rate() + results[len(results)-1].rate()) / 2
 	fmt.Fprintf(out, "\n%d records of %d bytes (%s), %d partitions, Apache Kafka and stand-in on the same %d cores; SLUICE_MEMORY_BUDGET=%s, tasks.max=%d\n\n",
 		o.records, o.bytes, o.value, o.partitions, runtime.NumCPU(), o.budget, o.tasks)
-	fmt.Fprintln(out, "| what | records/s | MB/s | of the bare consumer | CPU s per million | peak MiB |")
-	fmt.Fprintln(out, "| --- | ---: | ---: | ---: | ---: | ---: |")
+	fmt.Fprintln(out, "| what | records/s | MB/s | of the bare consumer | CPU s per million | peak MiB | first after s |")
+	fmt.Fprintln(out, "| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
 	for _, r := range results {
-		rate := float64(o.records) / r.seconds
-		fmt.Fprintf(out, "| %s | %.0f | %.0f | %.0f %% | %.2f | %d |\n", r.name, rate,
-			rate*float64(o.bytes)/1e6, 100*bare/r.seconds, r.cpu/(float64(o.records)/1e6), r.peak>>20)
+		fmt.Fprintf(out, "| %s | %.0f | %.0f | %.0f %% | %.2f | %d | %.1f |\n", r.name, r.rate(),
+			r.rate()*float64(o.bytes)/1e6, 100*r.rate()/bare, r.cpu/(float64(r.records)/1e6), r.peak>>20, r.first)
 	}
 }
+
+// rate is in records per second.
+func (r result) rate() float64 { return float64(r.records) / r.seconds }

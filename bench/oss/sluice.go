@@ -17,8 +17,9 @@ import (
 // runLimit is how long one run may take before it is called stuck.
 const runLimit = 10 * time.Minute
 
-// measureSluice runs one connector, in a fresh process on a fresh data folder, from its first delivery
-// until its position has reached the end of every partition.
+// measureSluice runs one connector, in a fresh process on a fresh data folder, and measures from its first
+// delivery until its position has reached the end of every partition. What the first deliveries brought
+// counts as delivered before the clock started.
 func measureSluice(m *harness.Main, suite *harness.Suite, kafka *harness.Kafka, o options, s shape) result {
 	oss := suite.StartDiscardingStandin(m)
 	defer oss.Kill()
@@ -37,10 +38,15 @@ func measureSluice(m *harness.Main, suite *harness.Suite, kafka *harness.Kafka, 
 		"oss.format": s.format, "oss.compression": s.compression, "tasks.max": fmt.Sprint(o.tasks),
 		"flush.size": fmt.Sprint(flushSize), "flush.interval.ms": "10000",
 	}))
-	// Deploying makes topics and commits first offsets, which is not delivery: the clock starts when every
-	// partition has its first offset.
+	// Making topics, first offsets and joining the group are not delivery; how long they take has a column
+	// of its own.
 	if err := watch.until(runLimit, func(have int, _ int64) bool { return have == o.partitions }); err != nil {
 		m.Fatalf("%s does not start: %v; %+v", name, err, c.Status().Connector)
+	}
+	deployed := time.Now()
+	var first int64
+	if err := watch.until(runLimit, func(_ int, sum int64) bool { first = sum; return sum > 0 }); err != nil {
+		m.Fatalf("%s does not deliver: %v; %+v", name, err, c.Status().Connector)
 	}
 	start := time.Now()
 	before, err := harness.CPUSeconds(sluice.PID())
@@ -51,7 +57,7 @@ func measureSluice(m *harness.Main, suite *harness.Suite, kafka *harness.Kafka, 
 	if err := watch.until(runLimit, func(_ int, sum int64) bool { return sum >= o.records }); err != nil {
 		m.Fatalf("%s does not finish: %v; %+v", name, err, c.Status().Connector)
 	}
-	r := result{name: s.String(), seconds: time.Since(start).Seconds()}
+	r := result{name: s.String(), records: o.records - first, seconds: time.Since(start).Seconds(), first: start.Sub(deployed).Seconds()}
 	after, err := harness.CPUSeconds(sluice.PID())
 	if err != nil {
 		m.Fatalf("%v", err)
@@ -67,6 +73,9 @@ func measureSluice(m *harness.Main, suite *harness.Suite, kafka *harness.Kafka, 
 	return r
 }
 
+// profileSeconds is how much of a run a profile covers.
+const profileSeconds = 8
+
 // profile fetches a CPU profile of the first seconds when one is asked for. The channel answers when it is
 // there, or at once.
 func profile(o options, s shape, metrics string) <-chan error {
@@ -77,7 +86,7 @@ func profile(o options, s shape, metrics string) <-chan error {
 	}
 	go func() {
 		done <- func() error {
-			resp, err := http.Get("http://" + metrics + "/debug/pprof/profile?seconds=3")
+			resp, err := http.Get(fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", metrics, profileSeconds))
 			if err != nil {
 				return err
 			}
