@@ -9,8 +9,9 @@ import (
 
 // CRC64 is CRC-64/XZ (ECMA-182, reflected), which OSS computes of every object
 // (header x-oss-hash-crc64ecma). Update(0, b) is the sum of b, and sums are
-// continued and combined as with hash/crc64, whose results these are; long input is
-// read in four lanes at once, since one table lookup after the other leaves a core idle.
+// continued and combined as with hash/crc64, whose results these are. Long input is
+// folded by carry-less multiplication where the processor can, and else read in four
+// lanes at once, since one table lookup after the other leaves a core idle.
 //
 // The zero CRC64 is the sum of nothing.
 type CRC64 uint64
@@ -19,19 +20,22 @@ const (
 	// crcLane is how many bytes one lane reads at a time, a power of two.
 	crcLane = 2 << 10
 	crcStep = 4 * crcLane
+	// crcFoldFrom is from how many bytes on folding is worth its last 64 bytes.
+	crcFoldFrom = 256
 )
 
 // crcTables are made on first use and only read after that.
 var crcTables = sync.OnceValue(newCRCTables)
 
 type crcTableSet struct {
+	fold   bool           // the processor can fold
 	slice  [8][256]uint64 // slicing-by-8 tables
 	shift  [8][256]uint64 // the state after crcLane zero bytes, byte by byte of the state before
 	powers [63]matrix     // what 1, 2, 4, … zero bytes do to a state
 }
 
 func newCRCTables() *crcTableSet {
-	t := &crcTableSet{}
+	t := &crcTableSet{fold: canFold()}
 	base := crc64.MakeTable(crc64.ECMA)
 	t.slice[0] = *base
 	for i := range 256 {
@@ -54,10 +58,21 @@ func newCRCTables() *crcTableSet {
 func (c CRC64) Update(b []byte) CRC64 {
 	t := crcTables()
 	state := ^uint64(c)
+	if len(b) >= crcFoldFrom && t.fold {
+		var rest [64]byte
+		whole := len(b) &^ 63
+		crcFold(&rest, state, b[:whole])
+		state, b = t.tail(0, rest[:]), b[whole:]
+	}
 	for len(b) >= crcStep {
 		state = t.lanes(state, b[:crcStep])
 		b = b[crcStep:]
 	}
+	return CRC64(^t.tail(state, b))
+}
+
+// tail is the state after b, read word by word.
+func (t *crcTableSet) tail(state uint64, b []byte) uint64 {
 	for len(b) >= 8 {
 		state = t.word(state ^ binary.LittleEndian.Uint64(b))
 		b = b[8:]
@@ -65,7 +80,7 @@ func (c CRC64) Update(b []byte) CRC64 {
 	for _, x := range b {
 		state = t.slice[0][byte(state)^x] ^ state>>8
 	}
-	return CRC64(^state)
+	return state
 }
 
 // Append is the sum of what c is the sum of, followed by length (at least 0) bytes

@@ -26,7 +26,7 @@ func TestCRC64IsTheStandardLibrarys(t *testing.T) {
 	}
 	table := crc64.MakeTable(crc64.ECMA)
 	b := noise(5*crcStep + 77)
-	for _, n := range []int{0, 1, 7, 8, 9, 200, crcLane, crcStep - 1, crcStep, crcStep + 1, 3*crcStep + 13, len(b)} {
+	for _, n := range []int{0, 1, 7, 8, 9, 200, crcFoldFrom - 1, crcFoldFrom, crcFoldFrom + 63, crcFoldFrom + 64, crcLane, crcStep - 1, crcStep, crcStep + 1, 3*crcStep + 13, len(b)} {
 		if got, want := uint64(CRC64(0).Update(b[:n])), crc64.Checksum(b[:n], table); got != want {
 			t.Errorf("%d bytes: %x, want %x", n, got, want)
 		}
@@ -40,6 +40,36 @@ func TestCRC64IsTheStandardLibrarys(t *testing.T) {
 				t.Errorf("%d bytes combined at %d: %x, want %x", n, cut, uint64(got), want)
 			}
 		}
+	}
+}
+
+// TestCRC64Lanes: processors that cannot fold get the same sums.
+func TestCRC64Lanes(t *testing.T) {
+	t.Parallel()
+	tables, state := *crcTables(), ^uint64(0)
+	b := noise(3 * crcStep)
+	for rest := b; len(rest) > 0; rest = rest[crcStep:] {
+		state = tables.lanes(state, rest[:crcStep])
+	}
+	if got, want := ^state, crc64.Checksum(b, crc64.MakeTable(crc64.ECMA)); got != want {
+		t.Errorf("lanes: %x, want %x", got, want)
+	}
+}
+
+// TestFoldConstants derives the numbers that crc64_amd64.s multiplies by. A reflected
+// product comes out one bit higher, hence one power less: 575 and 511 move the first
+// and the second half of 16 bytes by 512 bits.
+func TestFoldConstants(t *testing.T) {
+	t.Parallel()
+	power := func(n int) uint64 {
+		v := uint64(1) << 63
+		for range n {
+			v = v>>1 ^ -(v&1)&crc64.ECMA
+		}
+		return v
+	}
+	if a, b := power(575), power(511); a != 0x6ae3efbb9dd441f3 || b != 0x081f6054a7842df4 {
+		t.Errorf("x^575 = %#x, x^511 = %#x", a, b)
 	}
 }
 
