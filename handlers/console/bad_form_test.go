@@ -46,7 +46,7 @@ func badFields() []badField {
 	add("destination", "errors.tolerance", "ignore")
 	add("destination", "aliyun.access.key.id", "", long(129), "a\x01")
 	add("destination", "aliyun.access.key.secret", long(257))
-	add("destination", "oss.region", "cn hangzhou", "<b>", long(65))
+	add("destination", "oss.region", "cn hangzhou", "<b>", long(65), "cn-hangzou")
 	return out
 }
 

@@ -162,6 +162,9 @@ func TestWizardParts(t *testing.T) {
 	form := ask("oss.region", "cn-shanghai").want(http.StatusOK).has("form#wizard-form").has(`#f-internet-access`).says("so Internet access is needed")
 	form.has(`#f-oss-endpoint[value="oss-cn-shanghai-internal.aliyuncs.com"]`).hasNot("#errors")
 	ask("oss.region", "cn-shanghai", "internet.access", "true").has(`#f-oss-endpoint[value="oss-cn-shanghai.aliyuncs.com"]`)
+	unknown := ask("oss.region", "cn-hangzou", "internet.access", "true", "_field", "oss.region").want(http.StatusUnprocessableEntity)
+	unknown.has(`#f-oss-region[aria-invalid=true]`).says(`There is no region "cn-hangzou"`, "Did you mean cn-hangzhou?", "Known are cn-hangzhou, cn-shanghai")
+	ask("oss.region", "cn-shanghai", "internet.access", "true")
 	ask("oss.format", "parquet").hasNot(`[name="oss.binary"]`)
 	ask("oss.format", "csv").has(`[name="oss.binary"]`)
 	b.get(at).has(`#f-oss-bucket[value="data-lake"]`) // what was checked is kept

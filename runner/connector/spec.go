@@ -133,6 +133,9 @@ type Field struct {
 	Advanced bool
 	// Informational fields are kept and shown, nothing reads them.
 	Informational bool
+	// Region: the value is the ID of a region that is known (built in, or added by an
+	// administrator), or the instance's own.
+	Region bool
 	// Shapes marks a setting that decides names, bytes, cuts or diverting. An intent
 	// pins these; every other setting is an access setting and always current.
 	Shapes bool

@@ -93,7 +93,7 @@ func builtin(id string) bool {
 // env is what validation knows of an instance, with the regions known now.
 func (s *Service) env(ctx context.Context, in runner.Instance) connector.Env {
 	out := s.sup.Env(in)
-	if regions, err := s.Regions(ctx); err == nil { // else those of the start: they are suggestions only
+	if regions, err := s.Regions(ctx); err == nil { // else those of the start: here they are suggestions only
 		out.Regions = regions
 	}
 	return out

@@ -40,7 +40,7 @@ func (s *Service) trial(ctx context.Context, instance string, t Trial, steps ...
 	if t.Draft == "" {
 		cfg = withName(cfg)
 	}
-	c, err := s.candidate(ctx, instance, cfg, stored)
+	c, err := s.candidate(ctx, instance, cfg, stored, row.Config)
 	if err != nil {
 		return nil, row, err
 	}

@@ -118,7 +118,7 @@ func (s *Service) CreateConnector(ctx context.Context, instance, name string, cf
 
 func (s *Service) create(ctx context.Context, instance, name string, cfg connector.Config, initial runner.Desired) (Connector, error) {
 	cfg = named(cfg, name)
-	c, err := s.candidate(ctx, instance, cfg, nil)
+	c, err := s.candidate(ctx, instance, cfg, nil, nil)
 	if err != nil {
 		return Connector{}, err
 	}
@@ -252,7 +252,7 @@ func (s *Service) changeProblems(ctx context.Context, old runner.Connector, cfg 
 	if class := cfg.Get(connector.KeyClass); class != "" && !strings.EqualFold(class, old.Class) {
 		return nil, nil, fieldError(connector.KeyClass, "Dump Path cannot be changed after the connector was created; create another connector instead.")
 	}
-	c, err := s.candidate(ctx, old.Instance, cfg, old.Config)
+	c, err := s.candidate(ctx, old.Instance, cfg, old.Config, old.Config)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -134,7 +134,7 @@ func (s *Service) ValidateDraft(ctx context.Context, instance, id string) (Valid
 	if err != nil {
 		return Validation{}, err
 	}
-	c, err := s.candidate(ctx, instance, draftConfig(d), nil)
+	c, err := s.candidate(ctx, instance, draftConfig(d), nil, nil)
 	if err != nil {
 		return Validation{}, err
 	}

@@ -72,7 +72,7 @@ func (s *Service) setDesired(ctx context.Context, instance, name string, to runn
 // mayDeploy validates once more before the first start: rules and the instance may
 // have changed since the connector was made.
 func (s *Service) mayDeploy(ctx context.Context, c runner.Connector) error {
-	checked, err := s.candidate(ctx, c.Instance, c.Config, c.Config)
+	checked, err := s.candidate(ctx, c.Instance, c.Config, c.Config, nil)
 	if err != nil {
 		return err
 	}

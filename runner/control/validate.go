@@ -42,7 +42,7 @@ func (s *Service) Validate(ctx context.Context, instance string, cfg connector.C
 	if err != nil {
 		return Validation{}, err
 	}
-	c, err := s.candidate(ctx, instance, cfg, stored)
+	c, err := s.candidate(ctx, instance, cfg, stored, stored)
 	if err != nil {
 		return Validation{}, err
 	}
@@ -68,11 +68,16 @@ func (s *Service) storedConfig(ctx context.Context, instance, name string) (conn
 	return c.Config, nil
 }
 
-// candidate canonicalises and validates a configuration.
-func (s *Service) candidate(ctx context.Context, instance string, cfg, stored connector.Config) (*candidate, error) {
+// candidate canonicalises and validates a configuration. Masked secrets are those of
+// stored; regions that kept names stay allowed when they are no longer known.
+func (s *Service) candidate(ctx context.Context, instance string, cfg, stored, kept connector.Config) (*candidate, error) {
 	in, err := s.store.InstanceByName(ctx, instance)
 	if err != nil {
 		return nil, fromStore(err, "instance "+quoted(instance))
+	}
+	env := s.sup.Env(in)
+	if env.Regions, err = s.Regions(ctx); err != nil {
+		return nil, err
 	}
 	if err := invalid(shapeProblems(cfg)); err != nil {
 		return nil, err
@@ -87,9 +92,9 @@ func (s *Service) candidate(ctx context.Context, instance string, cfg, stored co
 	}
 	given := spec.Keep(cfg, stored)
 	given[connector.KeyClass] = spec.Class
-	c := &candidate{instance: in, env: s.sup.Env(in), spec: spec, given: given}
+	c := &candidate{instance: in, env: env, spec: spec, given: given}
 	c.resolved = spec.Resolve(given, c.env)
-	c.problems = withoutEchoes(spec.Problems(c.resolved, c.env), c)
+	c.problems = regionsFirst(regionProblems(c, kept), withoutEchoes(spec.Problems(c.resolved, c.env), c))
 	if len(c.problems) == 0 {
 		c.problems = slices.Concat(s.reachProblems(c), loopProblems(c))
 	}

@@ -53,7 +53,7 @@ func Spec() connector.Spec {
 func destinationFields() []connector.Field {
 	textual := []connector.Cond{{Key: keyFormat, In: []string{"json", "jsonl", "csv"}, Reason: "Textual formats cannot hold every byte."}}
 	return []connector.Field{
-		{Key: keyRegion, Label: "Region", Kind: connector.String, Max: 64, Default: connector.InstanceRegion, Validate: validRegion,
+		{Key: keyRegion, Label: "Region", Kind: connector.String, Region: true, Max: 64, Default: connector.InstanceRegion, Validate: validRegion,
 			Help: "Where the bucket is. Another region than the instance's needs Internet access."},
 		{Key: keyEndpoint, Label: "Endpoint", Kind: connector.String, Required: true, Default: endpointByRegion, Validate: aliyun.ValidEndpoint, Example: "oss-cn-hangzhou-internal.aliyuncs.com",
 			Help: "The region's internal endpoint unless you give another."},
