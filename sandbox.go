@@ -1,0 +1,185 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+
+	"github.com/sluice-io/sluice/handlers/api"
+	"github.com/sluice-io/sluice/handlers/console"
+	"github.com/sluice-io/sluice/runner/connector"
+	"github.com/sluice-io/sluice/runner/control"
+	"github.com/sluice-io/sluice/runner/sandbox"
+	"github.com/sluice-io/sluice/runner/settings"
+)
+
+// startSandbox starts the embedded broker and the stand-ins, or nothing.
+func startSandbox(ctx context.Context, set *settings.Settings, log *slog.Logger) (*sandbox.Sandbox, error) {
+	if !set.Sandbox {
+		return nil, nil
+	}
+	box, err := sandbox.Start(ctx, sandbox.Options{DataDir: filepath.Join(set.DataDir, "sandbox"), KafkaAddr: set.SandboxParts.Kafka, OSSAddr: set.SandboxParts.OSS,
+		SampleProducer: true, Logger: log})
+	if err != nil {
+		return nil, fmt.Errorf("starting the sandbox (SLUICE_SANDBOX_KAFKA_ADDR=%s, SLUICE_SANDBOX_OSS_ADDR=%s): %w", set.SandboxParts.Kafka, set.SandboxParts.OSS, err)
+	}
+	return box, nil
+}
+
+// sandboxPages shows the sandbox to the console, sandboxFaults gives REST its faults.
+type (
+	sandboxPages  struct{ box *sandbox.Sandbox }
+	sandboxFaults struct{ box *sandbox.Sandbox }
+)
+
+var (
+	_ console.Sandbox       = sandboxPages{}
+	_ console.SandboxLatest = sandboxPages{}
+	_ api.SandboxFaults     = sandboxFaults{}
+)
+
+// Parts lists the servers.
+func (p sandboxPages) Parts() []console.SandboxPart {
+	var out []console.SandboxPart
+	for _, a := range p.box.Addresses() {
+		out = append(out, console.SandboxPart{Name: a.Part, Address: a.Address})
+	}
+	return out
+}
+
+// Buckets lists the stand-in's buckets.
+func (p sandboxPages) Buckets() []console.SandboxBucket {
+	var out []console.SandboxBucket
+	for _, b := range p.box.OSS.Buckets() {
+		out = append(out, console.SandboxBucket{Name: b.Name, Objects: b.Objects, Bytes: b.Bytes})
+	}
+	return out
+}
+
+// Objects lists objects by name.
+func (p sandboxPages) Objects(bucket, prefix, after string, limit int) ([]console.SandboxObject, bool, error) {
+	list, more, err := p.box.OSS.Objects(bucket, prefix, after, limit)
+	if err != nil {
+		return nil, false, console.ErrSandboxNotFound
+	}
+	out := make([]console.SandboxObject, len(list))
+	for i, o := range list {
+		out[i] = console.SandboxObject(o)
+	}
+	return out, more, nil
+}
+
+// Latest lists what was stored last.
+func (p sandboxPages) Latest(bucket string, limit int) ([]console.SandboxObject, error) {
+	list, err := p.box.OSS.LatestObjects(bucket, limit)
+	if err != nil {
+		return nil, console.ErrSandboxNotFound
+	}
+	out := make([]console.SandboxObject, len(list))
+	for i, o := range list {
+		out[i] = console.SandboxObject(o)
+	}
+	return out, nil
+}
+
+// Content reads the beginning of an object.
+func (p sandboxPages) Content(ctx context.Context, bucket, key string, limit int) (console.SandboxContent, error) {
+	c, err := p.box.OSS.Preview(ctx, bucket, key, limit)
+	if err != nil {
+		return console.SandboxContent{}, fmt.Errorf("%w: %w", console.ErrSandboxNotFound, err)
+	}
+	return console.SandboxContent{SandboxObject: console.SandboxObject(c.Object), Data: c.Data, Compression: c.Compression, Truncated: c.Truncated, Text: c.Text, Problem: c.Problem}, nil
+}
+
+// Requests are the latest requests of the stand-in.
+func (p sandboxPages) Requests(limit int) []console.SandboxRequest {
+	var out []console.SandboxRequest
+	for _, r := range p.box.OSS.Requests(limit) {
+		out = append(out, console.SandboxRequest{Time: r.Time, Method: r.Method, Operation: r.Operation, Bucket: r.Bucket, Key: r.Key, Status: r.Status, Code: r.Code, Fault: r.Fault, Bytes: r.Bytes, Took: r.Took})
+	}
+	return out
+}
+
+// Faults lists the faults in force.
+func (p sandboxPages) Faults() []console.SandboxFault {
+	var out []console.SandboxFault
+	for _, f := range p.box.OSS.Faults.List() {
+		out = append(out, console.SandboxFault{Operation: f.Operation, KeyPrefix: f.KeyPrefix, Rate: f.Rate, Status: f.Status, Code: f.Code, AfterStoring: f.AfterStoring,
+			LatencyMS: f.LatencyMS, Cut: f.Cut, SkewSeconds: f.SkewSeconds, WrongCRC: f.WrongCRC, Hits: f.Hits})
+	}
+	return out
+}
+
+// SetFaults replaces the faults, or says what is wrong with them and changes nothing.
+func (p sandboxPages) SetFaults(list []console.SandboxFault) []console.SandboxProblem {
+	var problems []console.SandboxProblem
+	faults := make([]sandbox.Fault, len(list))
+	for i, f := range list {
+		faults[i] = sandbox.Fault{Operation: f.Operation, KeyPrefix: f.KeyPrefix, Rate: f.Rate, Status: f.Status, Code: f.Code, AfterStoring: f.AfterStoring,
+			LatencyMS: f.LatencyMS, Cut: f.Cut, SkewSeconds: f.SkewSeconds, WrongCRC: f.WrongCRC}
+		for _, e := range faults[i].Validate() {
+			problems = append(problems, console.SandboxProblem{Fault: i, Field: e.Field, Message: e.Problem + "; " + e.Remedy})
+		}
+	}
+	if len(problems) > 0 {
+		return problems
+	}
+	if err := p.box.OSS.Faults.Set(faults...); err != nil {
+		return []console.SandboxProblem{{Field: "operation", Message: err.Error()}}
+	}
+	return nil
+}
+
+// Faults lists a part's faults.
+func (p sandboxFaults) Faults(part string) (any, error) {
+	f, err := p.of(part)
+	if err != nil {
+		return nil, err
+	}
+	return f.List(), nil
+}
+
+// SetFaults replaces a part's faults by a JSON array.
+func (p sandboxFaults) SetFaults(part string, body []byte) error {
+	f, err := p.of(part)
+	if err != nil {
+		return err
+	}
+	faults, err := sandbox.ParseFaults(body)
+	if err == nil {
+		err = f.Set(faults...)
+	}
+	return faultProblem(err)
+}
+
+func (p sandboxFaults) of(part string) (*sandbox.Faults, error) {
+	f, ok := p.box.Faults(part)
+	if !ok {
+		return nil, &control.Error{Kind: control.NotFound, Message: "The sandbox has no such part; there is oss."}
+	}
+	return f, nil
+}
+
+// faultProblem names the wrong fields of faults as REST answers them.
+func faultProblem(err error) error {
+	if err == nil {
+		return nil
+	}
+	out := &control.Error{Kind: control.Invalid, Message: "The faults cannot be set."}
+	var each interface{ Unwrap() []error }
+	all := []error{err}
+	if errors.As(err, &each) {
+		all = each.Unwrap()
+	}
+	for _, e := range all {
+		var fe sandbox.FieldError
+		if errors.As(e, &fe) {
+			out.Fields = append(out.Fields, connector.FieldError{Field: fe.Field, Message: fe.Problem + "; " + fe.Remedy})
+		} else {
+			out.Fields = append(out.Fields, connector.FieldError{Field: "faults", Message: e.Error()})
+		}
+	}
+	return out
+}
