@@ -161,6 +161,7 @@ func (c *chunk) encode(p *part) error {
 		return nil
 	}
 	p.text = l.text.End(p.text)
+	c.s.buffers.finished(len(p.text))
 	if l.compression == record.None {
 		p.body, p.text = p.text, nil
 		return nil

@@ -40,7 +40,7 @@ func newClient(cfg connector.Config, deps connector.Deps) (*client, error) {
 	}
 	hc := &http.Client{
 		Transport: &http.Transport{
-			DialContext:           deps.Dial,
+			DialContext:           aliyun.BulkDial(deps.Dial),
 			TLSClientConfig:       &tls.Config{RootCAs: deps.Roots, MinVersion: tls.VersionTLS12},
 			TLSHandshakeTimeout:   dialTimeout,
 			ResponseHeaderTimeout: headerTimeout,

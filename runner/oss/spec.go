@@ -41,6 +41,7 @@ func Spec() connector.Spec {
 		Check:          check,
 		Preview:        preview,
 		NewSink:        newSink,
+		Locate:         locate,
 	}
 	s.Steps = connector.SinkSteps(connector.SinkDefaults{
 		Tasks: 6, TaskOptions: []int64{6, 12},
