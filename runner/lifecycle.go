@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sluice-io/sluice/runner/connector"
@@ -293,14 +294,17 @@ func (s *Supervisor) changePositions(ctx context.Context, id int64, force bool, 
 	if err != nil {
 		return err
 	}
-	if err := s.settle(ctx, sub, force); err != nil {
-		return err
-	}
 	admin, err := kafka.OpenAdmin(ctx, sub.cluster)
 	if err != nil {
 		return fmt.Errorf("connecting to instance %s: %w", sub.instance.Name, err)
 	}
 	defer admin.Close()
+	if c.Deployed { // seats that a restart had kept, or a killed process, hold the group's positions
+		s.removeSeats(ctx, admin, sub.names.group)
+	}
+	if err := s.settle(ctx, sub, force); err != nil {
+		return err
+	}
 	ids := map[string]string{}
 	for _, name := range sub.config.List(connector.KeyTopics) {
 		if t, err := admin.Topic(ctx, name); err == nil {
@@ -483,23 +487,32 @@ func (s *Supervisor) removeResources(ctx context.Context, sub *subject) error {
 func (s *Supervisor) deleteGroup(ctx context.Context, admin *kafka.Admin, group string) error {
 	deadline := time.Now().Add(s.o.SessionTimeout + 5*time.Second)
 	for {
-		if g, err := admin.DescribeGroup(ctx, group); err == nil {
-			var seats []string
-			for _, m := range g.Members {
-				if m.InstanceID != "" && len(m.InstanceID) >= len(s.o.Node) && m.InstanceID[:len(s.o.Node)] == s.o.Node {
-					seats = append(seats, m.InstanceID)
-				}
-			}
-			if len(seats) > 0 {
-				if err := admin.RemoveMembers(ctx, group, seats...); err != nil {
-					s.log.Warn("removing group members", "group", group, "err", err)
-				}
-			}
-		}
+		s.removeSeats(ctx, admin, group)
 		err := admin.DeleteGroup(ctx, group)
 		if err == nil || time.Now().After(deadline) || !wait(ctx, 300*time.Millisecond) {
 			return err
 		}
+	}
+}
+
+// removeSeats removes this node's static members from a group in which none of its
+// tasks runs. It does what it can: without it the session timeout does the same.
+func (s *Supervisor) removeSeats(ctx context.Context, admin *kafka.Admin, group string) {
+	g, err := admin.DescribeGroup(ctx, group)
+	if err != nil {
+		return
+	}
+	var seats []string
+	for _, m := range g.Members {
+		if strings.HasPrefix(m.InstanceID, s.o.Node) && m.InstanceID != "" {
+			seats = append(seats, m.InstanceID)
+		}
+	}
+	if len(seats) == 0 {
+		return
+	}
+	if err := admin.RemoveMembers(ctx, group, seats...); err != nil {
+		s.log.Warn("removing group members", "group", group, "err", err)
 	}
 }
 

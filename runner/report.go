@@ -17,6 +17,7 @@ type counters struct {
 	records, bytes, diverted atomic.Int64
 	last                     atomic.Int64 // Unix ms of the last delivery
 	rate                     atomic.Pointer[rates]
+	tried, told              atomic.Bool // telling the model that something became visible; that it knows
 }
 
 type rates struct{ records, bytes float64 }
@@ -30,7 +31,31 @@ func (c *counters) add(records, bytes, diverted int64) {
 	}
 }
 
+// delivered counts, and tells the model of the first delivery at once: what is fixed
+// from then on is refused from then on, also when the process is killed before the
+// next report. A model that cannot be written is tried again by the reports.
+func (r *run) delivered(already bool, records, bytes, diverted int64) {
+	if records > 0 && !already && r.counts.tried.CompareAndSwap(false, true) {
+		ctx, cancel := context.WithTimeout(context.Background(), tellTimeout)
+		r.s.noteStore(r.tellDelivered(ctx))
+		cancel()
+	}
+	r.counts.add(records, bytes, diverted)
+}
+
+func (r *run) tellDelivered(ctx context.Context) error {
+	if r.counts.told.Load() {
+		return nil
+	}
+	err := r.s.o.Store.SetDelivered(ctx, r.id)
+	r.counts.told.Store(err == nil)
+	return err
+}
+
 const (
+	// tellTimeout is how long the first delivery of a run waits for the model.
+	tellTimeout = time.Second
+
 	reportEvery = 2 * time.Second
 	pointEvery  = 10 * time.Second
 	// saveEvery is how often an unchanged task status is written all the same.
@@ -61,7 +86,6 @@ type reporter struct {
 	sub       *subject
 	saved     map[int]TaskStatus
 	savedAt   map[int]time.Time
-	told      bool // SetDelivered was called
 	totals    [3]int64
 	rated     [2]int64
 	pointed   [3]int64
@@ -79,12 +103,8 @@ func (p *reporter) once(ctx context.Context, final bool) {
 		c.rate.Store(&rates{float64(records-p.rated[0]) / d, float64(bytes-p.rated[1]) / d})
 		p.rated, p.lastRate = [2]int64{records, bytes}, now
 	}
-	if records > 0 && !p.told && !p.sub.row.Delivered {
-		if e := p.r.s.o.Store.SetDelivered(ctx, p.r.id); e != nil {
-			err = errors.Join(err, e)
-		} else {
-			p.told = true
-		}
+	if records > 0 && !p.sub.row.Delivered {
+		err = errors.Join(err, p.r.tellDelivered(ctx))
 	}
 	if d := [3]int64{records - p.totals[0], bytes - p.totals[1], diverted - p.totals[2]}; d != [3]int64{} {
 		if e := p.r.s.o.Store.AddTotals(ctx, p.r.id, d[0], d[1], d[2], st.LastDelivery); e != nil {

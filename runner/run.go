@@ -356,7 +356,7 @@ func (r *run) taskOptions(sub *subject, j *journal, m *mirror, i int) taskOption
 		Mirrored: m.last,
 		OnCommit: m.note,
 		OnDelivered: func(_ kafka.TP, records, bytes, diverted int64) {
-			r.counts.add(records, bytes, diverted)
+			r.delivered(sub.row.Delivered, records, bytes, diverted)
 		},
 		Log:             func(level LogLevel, message string, fields map[string]string) { r.log(level, i, message, fields) },
 		DeadLetterTopic: sub.names.deadLetter, AbnormalTopic: sub.names.abnormal,

@@ -294,3 +294,47 @@ func TestRule09ConfigurationTopicWins(t *testing.T) {
 		t.Errorf("%+v, %v", st.Status, err)
 	}
 }
+
+// TestPositionsAfterAStopInTheMiddleOfARestart: a restart keeps its seats in the group for the tasks that
+// follow. When these never come, because the connector is stopped meanwhile, positions can be changed all the same.
+func TestPositionsAfterAStopInTheMiddleOfARestart(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	c := w.create("hurried", connector.Config{"tasks.max": "2"})
+	w.send("oss-test-input", 0, 30)
+	w.exactly(30)
+	w.stop() // as a restart does, the end of the process keeps the seats
+	w.start()
+	w.desire(c, runner.DesiredStopped)
+	w.state(c, connector.StateStopped)
+	back := int64(1)
+	if err := w.sup.AlterPositions(t.Context(), c.ID, map[kafka.TP]*int64{{Topic: "oss-test-input", Partition: 0}: &back}, false); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.sup.ResetPositions(t.Context(), c.ID, false); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestTheFirstDeliveryIsKnownAtOnce: what is fixed after it is refused without waiting for a report.
+func TestTheFirstDeliveryIsKnownAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	c := w.create("first", nil)
+	w.send("oss-test-input", 0, 1)
+	var row runner.Connector
+	w.until("the first delivery", func() bool {
+		st, err := w.sup.Status(t.Context(), c.ID)
+		if err != nil || st.Delivered == 0 {
+			return false
+		}
+		row, err = w.store.ConnectorByID(t.Context(), c.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return true
+	})
+	if !row.Delivered {
+		t.Error("delivered, and the model does not know")
+	}
+}
