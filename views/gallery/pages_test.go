@@ -32,6 +32,8 @@ func addHome(out map[string]templ.Component) {
 	out["home-empty"] = views.Connectors(empty)
 	out["login"] = views.Login(views.LoginPage{Page: layout.Page{Title: "Sign in", Version: "0.1.0"}})
 	out["login-wrong"] = views.Login(views.LoginPage{Page: layout.Page{Title: "Sign in", Version: "0.1.0"}, User: "admin", Error: "User or password is wrong."})
+	out["login-throttled"] = views.Login(views.LoginPage{Page: layout.Page{Title: "Sign in", Version: "0.1.0"}, User: "admin", Error: "Too many tries. Wait 30 s, then try again."})
+	out["error-403"] = views.Error(views.ErrorPage{Page: frame("Not allowed", ""), Status: 403, SignedIn: true, Title: "You may not do this", Detail: "Deleting a connector needs the role operator; you have the role viewer.", Remedy: "Ask an administrator for the role."})
 	out["error-404"] = views.Error(views.ErrorPage{Page: frame("Not found", ""), Status: 404, SignedIn: true, Title: "There is no connector “orders-archiv” on orders-prod", Detail: "It may have been deleted, or the address is mistyped.",
 		Actions: []components.Action{{Label: "Connectors of orders-prod", Href: "/instances/orders-prod"}}})
 	out["error-500"] = views.Error(views.ErrorPage{Page: layout.Page{Title: "Error", Version: "0.1.0"}, Status: 500, Title: "The page could not be made", Detail: "The database did not answer in time.", Remedy: "Try again; the log has the reason under this ID.", Request: "01HV-7K2Q"})
@@ -108,6 +110,7 @@ func addRest(out map[string]templ.Component) {
 	out["admin-empty"] = views.AdminRequests(views.AdminRequestsPage{AdminPage: admin})
 	addAdminLists(out, admin)
 	out["sessions"] = views.AdminSessions(views.AdminSessionsPage{AdminPage: admin, Rows: []views.Session{{User: "admin", Address: "127.0.0.1", Agent: "Chrome on Linux", Since: before(time.Hour), Seen: now(), Current: true}, {User: "mei", Address: "10.0.0.9", Agent: "Safari on macOS", Since: before(50 * time.Hour), Seen: before(time.Hour), End: "/e"}}})
+	out["audit-empty"] = views.AdminAudit(views.AdminAuditPage{AdminPage: admin})
 	out["audit"] = views.AdminAudit(views.AdminAuditPage{AdminPage: admin, Shown: "1–2 of 2", Rows: []views.AuditRow{{Time: before(time.Minute), User: "mei", Address: "10.0.0.9", Act: "connector.create", Subject: "orders-prod/orders-archive", Href: "/x", Detail: "KAFKA2OSS, version 1"},
 		{Time: before(time.Hour), User: "ali", Address: "10.0.0.7", Act: "connector.delete", Subject: "orders-prod/orders-archive", Detail: "not an operator", Refused: true}}})
 }

@@ -116,6 +116,10 @@ func pages() map[string]templ.Component {
 	addInstances(out)
 	addSandbox(out)
 	addRest(out)
+	addConnector(out)
+	addConnectorTabs(out)
+	addTopic(out)
+	addWizard(out)
 	out["components"] = kitchen()
 	return out
 }
