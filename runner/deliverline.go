@@ -63,6 +63,9 @@ func (l *partitionLine) deliver(c *closedChunk, announced bool) (next *closedChu
 		if errors.As(err, &outage) {
 			return nil, false, l.divertOutage(c, outage.err)
 		}
+		if connector.CauseOf(err) == connector.CauseRepeat && l.pending != nil {
+			return nil, false, l.deliverAgain(c, err)
+		}
 		if err != nil {
 			return nil, false, err
 		}
@@ -94,6 +97,26 @@ func (l *partitionLine) deliver(c *closedChunk, announced bool) (next *closedChu
 		l.noteDelivered(c.intent.Count-refusedHere, c.bytes, refusedHere+int64(len(c.outs)))
 	}
 	return next, announce != nil, nil
+}
+
+// deliverAgain settles the announced range of a chunk that cannot become visible any
+// more, as after a crash.
+func (l *partitionLine) deliverAgain(c *closedChunk, cause error) error {
+	l.t.o.Log(LogWarn, fmt.Sprintf("Offsets %d to %d are delivered once more: %s", c.intent.First, c.intent.Next-1, sentence(cause)), l.fields(map[string]string{}))
+	c.chunk.Discard()
+	s := l.settler
+	s.held = nil // the share counts the open chunk, which the reading stage fills meanwhile
+	out, err := s.settle(l.s.drain, l.header, l.pending)
+	if err != nil {
+		return err
+	}
+	l.header = out.header
+	l.setPending(nil)
+	l.st.moved(out.next)
+	l.st.latest.Store(max(c.timeLast, 0))
+	l.st.oldest.Store(l.openTime.Load())
+	l.noteDelivered(out.count, out.bytes, out.refused+int64(len(c.outs)))
+	return nil
 }
 
 // makeVisible announces the chunk, unless that is done, and publishes it.
@@ -220,7 +243,7 @@ func (l *partitionLine) setPending(in *connector.Intent) {
 // part of the range may be visible as well as diverted, and the log says so.
 func (l *partitionLine) divertOutage(c *closedChunk, cause error) error {
 	if l.pending != nil {
-		out, err := l.sink.Resolve(l.s.drain, c.intent)
+		out, err := l.sink.Resolve(l.s.drain, c.intent, l.commits.lease.guard)
 		switch {
 		case err == nil && out.Kind == connector.Done:
 			if err := l.conclude(c, nil, nil); err != nil {

@@ -263,7 +263,7 @@ func passes(err error) bool {
 		return false
 	}
 	switch connector.CauseOf(err) {
-	case connector.CauseWrong, connector.CauseGap, connector.CauseMismatch:
+	case connector.CauseWrong, connector.CauseGap, connector.CauseMismatch, connector.CauseRepeat:
 		return false
 	}
 	return true

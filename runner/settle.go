@@ -62,7 +62,7 @@ func (s *settler) settle(ctx context.Context, h header, in *connector.Intent) (s
 		return settled{}, err
 	}
 	var out connector.Outcome
-	err = s.persist(ctx, 0, func() (err error) { out, err = sink.Resolve(ctx, *in); return err })
+	err = s.persist(ctx, 0, func() (err error) { out, err = sink.Resolve(ctx, *in, s.commits.lease.guard); return err })
 	if err != nil {
 		return settled{}, fmt.Errorf("finding out what became of offsets %d to %d: %w", in.First, in.Next-1, err)
 	}

@@ -47,7 +47,7 @@ type idleSink struct{}
 func (idleSink) Begin(context.Context, connector.Range, *connector.Intent) (connector.Chunk, error) {
 	return &idleChunk{}, nil
 }
-func (idleSink) Resolve(context.Context, connector.Intent) (connector.Outcome, error) {
+func (idleSink) Resolve(context.Context, connector.Intent, connector.Guard) (connector.Outcome, error) {
 	return connector.Outcome{Kind: connector.Done}, nil
 }
 func (idleSink) Close() error { return nil }

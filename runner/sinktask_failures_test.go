@@ -210,3 +210,36 @@ func TestTaskStopsWhileAway(t *testing.T) {
 		})
 	}
 }
+
+// A chunk that cannot become visible any more is settled like after a crash, beside
+// the records that arrive meanwhile: written once, whether the act took place or not.
+func TestRepeatedRange(t *testing.T) {
+	t.Parallel()
+	gone := &connector.RepeatError{Err: errors.New("the upload session is gone")}
+	for name, hook := range map[string]func(*runnertest.Destination, func(string) error){
+		"before the act": (*runnertest.Destination).Before,
+		"after the act":  (*runnertest.Destination).After,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newTaskBed(t, 2)
+			var acts atomic.Int64
+			hook(b.dest, func(string) error {
+				if n := acts.Add(1); n == 1 || n == 6 {
+					return gone
+				}
+				return nil
+			})
+			b.put(0, numbered("a", 0, 100)...)
+			b.put(1, numbered("b", 0, 35)...)
+			r := b.start()
+			b.allDelivered()
+			if got := r.task.Status().State; got != connector.StateRunning {
+				t.Errorf("task is %s", got)
+			}
+			if lines := strings.Join(b.logLines(), "\n"); !strings.Contains(lines, "are delivered once more") || !strings.Contains(lines, "the upload session is gone") {
+				t.Errorf("the log does not tell of it:\n%s", lines)
+			}
+		})
+	}
+}

@@ -82,6 +82,17 @@ type MismatchError struct {
 
 func (e *MismatchError) Error() string { return e.What }
 
+// RepeatError: what the intent names cannot become visible any more (an upload session
+// that the service gave up), and nothing of it that is missing will. The range is
+// settled as after a crash: Resolve, and where that says so once more from the log,
+// under a rewritten intent.
+type RepeatError struct {
+	Err error
+}
+
+func (e *RepeatError) Error() string { return e.Err.Error() }
+func (e *RepeatError) Unwrap() error { return e.Err }
+
 // Cause is the class of an error: it alone decides what happens next.
 type Cause string
 
@@ -91,6 +102,7 @@ const (
 	CauseWrong    Cause = "wrong"
 	CauseGap      Cause = "gap"
 	CauseMismatch Cause = "mismatch"
+	CauseRepeat   Cause = "repeat"
 	// CauseOther is an error nobody classified: treated as away, so that a surprise
 	// costs time and never a record.
 	CauseOther Cause = "other"
@@ -104,8 +116,11 @@ func CauseOf(err error) Cause {
 		we *WrongError
 		ge *GapError
 		me *MismatchError
+		pe *RepeatError
 	)
 	switch {
+	case errors.As(err, &pe):
+		return CauseRepeat
 	case errors.As(err, &we):
 		return CauseWrong
 	case errors.As(err, &ge):

@@ -76,10 +76,12 @@ type Sink interface {
 	// will receive exactly the records of that intent again, must give the same names
 	// and bytes, and must not overwrite anything else.
 	Begin(ctx context.Context, at Range, redo *Intent) (Chunk, error)
-	// Resolve finds out what became of an intent that a stopped process left. A sink
-	// whose destination can refuse records must not call a range Done that had
-	// refusals: they are diverted only after Publish has told of them.
-	Resolve(ctx context.Context, in Intent) (Outcome, error)
+	// Resolve finds out what became of an intent that a stopped process left, and may
+	// finish it where that takes no records (the commit of an upload session), asking
+	// the guard before. A sink whose destination can refuse records must not call a
+	// range Done that had refusals: they are diverted only after Publish has told of
+	// them.
+	Resolve(ctx context.Context, in Intent, guard Guard) (Outcome, error)
 	// Close releases connections. It does not wait for chunks: the caller has
 	// discarded or published them.
 	Close() error
@@ -110,7 +112,8 @@ type Chunk interface {
 	// Publish makes the chunk visible. It is called again after an AwayError, and for
 	// refusals whose Err.Retry is set, and goes on from where it stopped; what is
 	// already there is not written twice. Refusals name records that the destination
-	// refused, all others are visible.
+	// refused, all others are visible. After a *RepeatError the chunk is discarded and
+	// its intent settled.
 	Publish(ctx context.Context, guard Guard) ([]Refusal, error)
 	// Discard forgets the chunk; nothing of it becomes visible any more. Safe at any
 	// time, twice, and after Publish, of which it takes nothing back.

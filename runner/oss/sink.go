@@ -133,7 +133,7 @@ func parsePayload(b []byte) (payload, error) {
 
 // Resolve looks at every object that the intent names: all there and equal is done;
 // otherwise the range is written again, which leaves equal ones alone.
-func (s *sink) Resolve(ctx context.Context, in connector.Intent) (connector.Outcome, error) {
+func (s *sink) Resolve(ctx context.Context, in connector.Intent, _ connector.Guard) (connector.Outcome, error) {
 	p, err := parsePayload(in.Payload)
 	if err != nil {
 		return connector.Outcome{}, err

@@ -275,7 +275,7 @@ func publishOneByOne(t *testing.T, c connector.Chunk, guard connector.Guard) err
 
 func expect(t *testing.T, s connector.Sink, in connector.Intent, want connector.OutcomeKind) {
 	t.Helper()
-	got, err := s.Resolve(t.Context(), in)
+	got, err := s.Resolve(t.Context(), in, func() error { return nil })
 	if err != nil || got.Kind != want {
 		t.Fatalf("resolve: %+v, %v; want %s", got, err, want)
 	}
@@ -297,7 +297,7 @@ func TestNothingIsOverwritten(t *testing.T) {
 	if _, err := ours.Publish(t.Context(), free); !errors.As(err, &me) {
 		t.Fatalf("publishing: %v", err)
 	}
-	if _, err := s.Resolve(t.Context(), in); !errors.As(err, &me) {
+	if _, err := s.Resolve(t.Context(), in, func() error { return nil }); !errors.As(err, &me) {
 		t.Fatalf("resolving: %v", err)
 	}
 	redo, _ := fill(t, s, &in, rec(10, 0, "ours"))

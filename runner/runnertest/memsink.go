@@ -85,7 +85,7 @@ func (s *MemSink) Begin(_ context.Context, at connector.Range, redo *connector.I
 }
 
 // Resolve implements connector.Sink.
-func (s *MemSink) Resolve(_ context.Context, in connector.Intent) (connector.Outcome, error) {
+func (s *MemSink) Resolve(_ context.Context, in connector.Intent, _ connector.Guard) (connector.Outcome, error) {
 	var p memPayload
 	if err := json.Unmarshal(in.Payload, &p); err != nil {
 		return connector.Outcome{}, fmt.Errorf("reading the payload: %w", err)

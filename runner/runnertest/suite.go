@@ -221,7 +221,7 @@ func testRefusals(t *testing.T, c *sinkCase) {
 	}
 	c.want(t, 0, []int64{0, 1, 2, 4})
 	// After a crash before the refusal was diverted it must be told again.
-	out, err := c.New(t).Resolve(t.Context(), in)
+	out, err := c.New(t).Resolve(t.Context(), in, allow)
 	if err != nil {
 		t.Fatalf("Resolve: %v", err)
 	}
@@ -240,7 +240,7 @@ func testOutage(t *testing.T, c *sinkCase) {
 			t.Fatalf("Publish while away: %v", err)
 		}
 	}
-	if _, err := c.New(t).Resolve(t.Context(), in); err == nil {
+	if _, err := c.New(t).Resolve(t.Context(), in, allow); err == nil {
 		t.Error("Resolve knows although the destination is away")
 	}
 	c.Away(t, false)
@@ -264,7 +264,7 @@ func testLostAnswers(t *testing.T, c *sinkCase) {
 		t.Fatalf("Publish again: %v", err)
 	}
 	c.want(t, 0, span(0, 10))
-	out, err := c.New(t).Resolve(t.Context(), in)
+	out, err := c.New(t).Resolve(t.Context(), in, allow)
 	if err != nil || out.Kind == connector.Unknown {
 		t.Errorf("Resolve: %+v, %v", out, err)
 	}
@@ -321,7 +321,7 @@ func testCrash(t *testing.T, c *sinkCase) {
 			}
 			c.recover(t, c.New(t), rs, in)
 			c.want(t, partition, span(0, 12))
-			out, err := c.New(t).Resolve(t.Context(), in)
+			out, err := c.New(t).Resolve(t.Context(), in, allow)
 			if err != nil || out.Kind == connector.Unknown {
 				t.Errorf("Resolve of what is done: %+v, %v", out, err)
 			}
@@ -332,7 +332,7 @@ func testCrash(t *testing.T, c *sinkCase) {
 // recover does what the delivery task does with an intent that stands.
 func (c *sinkCase) recover(t *testing.T, sink connector.Sink, rs []record.Record, in connector.Intent) {
 	t.Helper()
-	out, err := sink.Resolve(t.Context(), in)
+	out, err := sink.Resolve(t.Context(), in, allow)
 	if err != nil {
 		t.Fatalf("Resolve: %v", err)
 	}
