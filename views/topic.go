@@ -66,6 +66,7 @@ type RecordFate struct {
 	Href      string
 	State     string // delivered, diverted, waiting, or "" when it cannot be told
 	Where     string
+	Places    []Link // what Where names, where that is known closely
 	Reason    string
 	Status    string // the connector's own state
 	Stalled   bool

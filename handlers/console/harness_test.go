@@ -119,6 +119,7 @@ type box struct {
 	faults []console.SandboxFault
 	// content by key of the bucket "sandbox-bucket"
 	content map[string]string
+	oss     string // address of the object store; "" is the usual one
 }
 
 func newBox() *box {
@@ -126,7 +127,11 @@ func newBox() *box {
 }
 
 func (b *box) Parts() []console.SandboxPart {
-	return []console.SandboxPart{{Name: "kafka", Address: "127.0.0.1:19092"}, {Name: "oss", Address: "http://127.0.0.1:19100"}}
+	at := b.oss
+	if at == "" {
+		at = "http://127.0.0.1:19100"
+	}
+	return []console.SandboxPart{{Name: "kafka", Address: "127.0.0.1:19092"}, {Name: "oss", Address: at}}
 }
 
 func (b *box) Buckets() []console.SandboxBucket {

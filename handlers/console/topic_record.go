@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/sluice-io/sluice/runner/connector"
@@ -66,7 +67,7 @@ func (c *Console) fates(q *request, readers []control.ConnectorWithStatus, topic
 		go func() {
 			defer wait.Done()
 			f, err := c.control.Fate(q.Request.Context(), q.instance(), topic, partition, offset, row.Name)
-			out[i] = views.RecordFate{Connector: row.Name, Href: connectorURL(row.Instance, row.Name), State: f.State, Where: f.Where, Reason: f.Reason,
+			out[i] = views.RecordFate{Connector: row.Name, Href: connectorURL(row.Instance, row.Name), State: f.State, Where: f.Where, Places: c.placeLinks(f.Places), Reason: f.Reason,
 				Status: string(row.Status.State), Stalled: row.Status.Stalled}
 			if err != nil {
 				out[i].Reason, errs[i] = control.AsError(err).Message, err
@@ -80,4 +81,20 @@ func (c *Console) fates(q *request, readers []control.ConnectorWithStatus, topic
 		}
 	}
 	return out, nil
+}
+
+// placeLinks are the places of a delivered message; those in the sandbox's object store
+// lead to the object's content.
+func (c *Console) placeLinks(places []connector.Place) []views.Link {
+	out := make([]views.Link, len(places))
+	for i, p := range places {
+		out[i] = views.Link{Label: p.Name}
+		if c.sandbox != nil && p.Key != "" && slices.ContainsFunc(c.sandbox.Parts(), func(s SandboxPart) bool {
+			_, address, _ := strings.Cut(s.Address, "://")
+			return s.Name == "oss" && address == p.Server
+		}) {
+			out[i].Href = objectsURL(p.Container, "", "", p.Key)
+		}
+	}
+	return out
 }

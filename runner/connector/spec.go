@@ -52,9 +52,21 @@ type Spec struct {
 	// NewSink makes a task's sink; exactly one of NewSink and NewSource is set.
 	NewSink   func(ctx context.Context, cfg Config, deps Deps) (Sink, error)
 	NewSource func(ctx context.Context, cfg Config, deps Deps) (Source, error)
+	// Locate finds where a delivered record stands at the destination, by what the
+	// configuration makes of it; none when nothing that would hold it is there. Nil
+	// means that the destination has no places that could be named.
+	Locate func(ctx context.Context, cfg Config, deps Deps, r *record.Record) ([]Place, error)
 	// Reach names what the configuration would dial, for the checks of addresses
 	// written as IPs and for the Internet access page: "host:port" each.
 	Reach func(Config, Env) []Endpoint
+}
+
+// Place is where a record stands at a destination.
+type Place struct {
+	Name      string // as people and tools write it: "oss://bucket/object"
+	Server    string // host:port
+	Container string // bucket, table
+	Key       string // the object's name in it
 }
 
 // Endpoint is an address that a configuration makes the connector dial.

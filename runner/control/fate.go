@@ -60,7 +60,7 @@ func (s *Service) Fate(ctx context.Context, instance, topic string, partition in
 	case where != "":
 		return Fate{State: FateDiverted, Connector: name, Where: where, Reason: why}, nil
 	case passed:
-		return Fate{State: FateDelivered, Connector: name, Where: destination(c), Reason: ""}, nil
+		return s.delivered(ctx, c, tp, offset), nil
 	}
 	return Fate{State: FateWaiting, Connector: name, Reason: detail}, nil
 }

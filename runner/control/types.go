@@ -224,7 +224,11 @@ type Fate struct {
 	State     string `json:"state"` // delivered, diverted, waiting
 	Connector string `json:"connector"`
 	Where     string `json:"where"`
-	Reason    string `json:"reason"`
+	// Reason is why a record was diverted, what a waiting one waits for, or why the place
+	// of a delivered one cannot be named.
+	Reason string `json:"reason"`
+	// Places are what Where names, one by one; none when it is not known that closely.
+	Places []connector.Place `json:"-"`
 }
 
 // States of a Fate.
