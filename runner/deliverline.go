@@ -18,6 +18,8 @@ import (
 func (l *partitionLine) deliverAll() error {
 	var item *closedChunk
 	announced := false // item's intent stands in the commit
+	// Also when a sink panics: what its chunks held is the node's.
+	defer func() { item.drop(l.st); l.taken.drop(l.st) }()
 	for {
 		if item == nil {
 			select {
@@ -141,6 +143,9 @@ func (l *partitionLine) makeVisible(c *closedChunk, announced bool) ([]connector
 }
 
 func (l *partitionLine) prepare(ctx context.Context, c *closedChunk, giveUp int) error {
+	if c.prepared {
+		return nil
+	}
 	if err := l.fault(stepPrepare); err != nil {
 		return err
 	}
@@ -177,6 +182,7 @@ func (l *partitionLine) takeNext() (*closedChunk, *connector.Intent) {
 	var next *closedChunk
 	select {
 	case next = <-l.queue:
+		l.taken = next
 	default:
 		return nil, nil
 	}
@@ -190,7 +196,7 @@ func (l *partitionLine) takeNext() (*closedChunk, *connector.Intent) {
 	if err != nil {
 		return next, nil
 	}
-	next.intent.Payload = payload
+	next.intent.Payload, next.prepared = payload, true
 	if _, err := encodeMetadata(l.headerBehind(next), &next.intent); err != nil {
 		return next, nil
 	}
@@ -255,6 +261,8 @@ func (l *partitionLine) divertOutage(c *closedChunk, cause error) error {
 			return intentStop(out.Detail, l.pending, out.Choices)
 		case err != nil:
 			l.t.o.Log(LogWarn, fmt.Sprintf("Offsets %d to %d are diverted although it is not known whether they reached the destination before it went away.", c.intent.First, c.intent.Next-1), l.fields(map[string]string{}))
+		default: // some of the range may be there
+			l.t.o.Log(LogWarn, fmt.Sprintf("Offsets %d to %d are diverted; what of them is at the destination already is there twice.", c.intent.First, c.intent.Next-1), l.fields(map[string]string{"detail": out.Detail}))
 		}
 	}
 	already := c.diverted
@@ -286,15 +294,21 @@ func (l *partitionLine) divertPage(at int64, c *closedChunk, already map[int64]b
 		return 0, fmt.Errorf("reading the records to divert: nothing at offset %d", at)
 	}
 	var outs []kafka.Out
+	bytes := int64(0)
 	h := l.headerBehind(&closedChunk{})
 	for i := range page.Records {
 		r := &page.Records[i]
 		if r.Offset < at || r.Offset >= next {
 			continue
 		}
+		if len(outs) >= maxDiverted || bytes >= maxDivertedBytes {
+			next = r.Offset // a page may hold far more than it weighs in the log
+			break
+		}
 		h.Last = newLastRecord(r)
 		if !already[r.Offset] {
 			outs = append(outs, l.o.diverted(r, reason))
+			bytes += r.Size()
 		}
 	}
 	if err := l.fault(stepDivert); err != nil {

@@ -47,6 +47,7 @@ type partitionLine struct {
 	// Of the delivering stage.
 	header  header            // of the committed position
 	pending *connector.Intent // that stands in the commit
+	taken   *closedChunk      // taken from the queue last, to go behind the one before it
 }
 
 func newPartitionLine(s *taskSession, f *finding) *partitionLine {

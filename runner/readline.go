@@ -55,6 +55,7 @@ type closedChunk struct {
 	stop     *stopError // stops the partition behind this range
 	release  func()
 	counted  bool // in the partition's busy
+	prepared bool // the intent has its payload
 }
 
 // drop discards what is left of the chunk and gives its memory back; harmless twice

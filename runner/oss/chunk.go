@@ -3,7 +3,6 @@ package oss
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -23,7 +22,6 @@ type chunk struct {
 	byPath  map[string]*part
 	current *part
 	held    int64
-	names   int // upper bound of the payload's size, in bytes
 }
 
 // part is what becomes one object.
@@ -111,20 +109,17 @@ func (c *chunk) keep(p *part) {
 	}
 	c.byPath[p.Path] = p
 	c.parts = append(c.parts, p)
-	c.names += len(p.Path) + entrySize
 }
 
-// Full: another path of the same length would make the intent too long.
-func (c *chunk) Full() bool {
-	return c.current != nil && c.names+len(c.current.Path)+entrySize+32 > connector.MaxPayload
-}
+// Full: there are as many objects as one chunk may have.
+func (c *chunk) Full() bool { return len(c.parts) >= mostPaths }
 
 // Held is the memory of the parts, in bytes.
 func (c *chunk) Held() int64 { return c.held }
 
 // Prepare makes every object's bytes, name and checksum.
 func (c *chunk) Prepare(ctx context.Context) ([]byte, error) {
-	var out payload
+	out := make([]entry, 0, len(c.parts))
 	for _, p := range c.parts {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -139,17 +134,16 @@ func (c *chunk) Prepare(ctx context.Context) ([]byte, error) {
 		p.name = name
 		p.Length = int64(len(p.body))
 		p.CRC = uint64(record.CRC64(0).Update(p.body))
-		out.Objects = append(out.Objects, p.entry)
+		out = append(out, p.entry)
 	}
-	b, err := json.Marshal(out)
-	if err != nil {
-		return nil, fmt.Errorf("encoding the intent: %w", err)
-	}
-	return b, nil
+	return encodePayload(c.at.First, out)
 }
 
 // encode turns what a part has gathered into the object's bytes and lets go of it.
 func (c *chunk) encode(p *part) error {
+	if p.body != nil {
+		return nil // by an earlier Prepare, which failed behind this part
+	}
 	l := &c.s.layout
 	if p.arena != nil {
 		w := bytes.NewBuffer(c.s.buffers.get(int(p.arena.Bytes())))
