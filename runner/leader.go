@@ -3,6 +3,7 @@ package runner
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -29,13 +30,17 @@ const (
 	lastStatusTimeout = 2 * time.Second
 )
 
-// startLeader runs until ctx ends; the channel closes when it has left the group.
-func (r *run) startLeader(ctx context.Context, sub *subject, j *journal) <-chan struct{} {
+// startLeader runs until ctx ends; the channel closes when it has left the group and,
+// after side has ended, written the last states.
+func (r *run) startLeader(ctx, side context.Context, sub *subject, j *journal) <-chan struct{} {
 	done := make(chan struct{})
 	l := &leader{r: r, sub: sub, j: j, written: map[string]string{}}
 	go func() {
 		defer close(done)
-		defer l.close(ctx)
+		defer func() {
+			<-side.Done()
+			l.close(ctx)
+		}()
 		pause := backoff{min: time.Second, max: 30 * time.Second}
 		for ctx.Err() == nil {
 			began := time.Now()
@@ -76,8 +81,9 @@ func (l *leader) Cleanup(kafka.Session) error { return nil }
 
 // Consume leads as long as the session lives. It does not read the topic: owning the
 // partition is all there is to it.
-func (l *leader) Consume(s kafka.Session, _ kafka.Claim) error {
+func (l *leader) Consume(s kafka.Session, c kafka.Claim) error {
 	ctx := s.Context()
+	s.Pause(map[string][]int32{c.TP().Topic: {c.TP().Partition}}) // a fetch under way would hold the end up
 	tick := time.NewTicker(statusEvery)
 	defer tick.Stop()
 	for {
@@ -151,11 +157,11 @@ func (l *leader) send(ctx context.Context, states map[string]statusRecord) error
 
 // close leaves the state in which the connector rests, and no tasks, when this run has
 // written states: nobody writes the topic again before the next start.
-func (l *leader) close(ctx context.Context) {
+func (l *leader) close(ended context.Context) {
 	if len(l.written) == 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastStatusTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ended), lastStatusTimeout)
 	defer cancel()
 	row, err := l.r.s.o.Store.ConnectorByID(ctx, l.r.id)
 	if err != nil || row.Desired == DesiredDeleting {
@@ -164,6 +170,9 @@ func (l *leader) close(ctx context.Context) {
 	rest := connector.Status{State: idleState(row.Desired), Since: time.Now().UTC()}
 	if row.Desired == DesiredRunning {
 		rest.Cause = "Its tasks were ended and start again with the next run."
+		if errors.Is(context.Cause(ended), errRestart) {
+			rest.State = connector.StateRunning
+		}
 	}
 	if err := l.send(ctx, map[string]statusRecord{"connector": l.record("", rest)}); err != nil {
 		l.r.s.log.Warn("writing the last status", "connector", l.sub.row.Name, "topic", l.sub.names.statusTopic, "err", err)

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -44,8 +45,9 @@ type mirrorRecord struct {
 
 const mirrorEvery = time.Second
 
-func openMirror(ctx context.Context, s *Supervisor, sub *subject, j *journal) (*mirror, error) {
-	m := &mirror{s: s, sub: sub, prod: j.prod, known: map[kafka.TP]MirroredPosition{}, dirty: map[kafka.TP]bool{}, stop: make(chan struct{}), done: make(chan struct{})}
+// readMirror reads what is mirrored; start begins to write.
+func readMirror(ctx context.Context, s *Supervisor, sub *subject) (*mirror, error) {
+	m := &mirror{s: s, sub: sub, known: map[kafka.TP]MirroredPosition{}, dirty: map[kafka.TP]bool{}, stop: make(chan struct{}), done: make(chan struct{})}
 	rows, err := s.o.Store.Mirrored(ctx, sub.row.ID)
 	if err != nil {
 		return nil, fmt.Errorf("reading mirrored positions: %w", err)
@@ -53,7 +55,8 @@ func openMirror(ctx context.Context, s *Supervisor, sub *subject, j *journal) (*
 	for _, p := range rows {
 		m.known[kafka.TP{Topic: p.Topic, Partition: p.Partition}] = p
 	}
-	err = readCompacted(ctx, sub.cluster, sub.names.offsetTopic, m.load)
+	topic := &mirror{sub: sub, known: map[kafka.TP]MirroredPosition{}}
+	err = readCompacted(ctx, sub.cluster, sub.names.offsetTopic, topic.load)
 	if errors.Is(err, kafka.ErrNoTopic) {
 		return nil, &connector.WrongError{Field: connector.KeyOffsetTopic, Err: fmt.Errorf("the task offset topic %s does not exist", sub.names.offsetTopic),
 			Remedy: "Make the topic again (more than one partition, cleanup.policy=compact) and resume."}
@@ -61,21 +64,41 @@ func openMirror(ctx context.Context, s *Supervisor, sub *subject, j *journal) (*
 	if err != nil {
 		return nil, fmt.Errorf("reading the offset topic %s: %w", sub.names.offsetTopic, err)
 	}
-	go m.loop()
+	m.merge(topic.known)
 	return m, nil
 }
 
-// load takes a record of the offset topic; the newer of it and the database's wins.
-func (m *mirror) load(_ string, value []byte) error {
-	var r mirrorRecord
-	if value == nil || json.Unmarshal(value, &r) != nil || r.Connector != m.sub.row.UUID {
+// start begins to write with prod what is noted.
+func (m *mirror) start(prod *kafka.Producer) {
+	m.prod = prod
+	go m.loop()
+}
+
+// load takes a record of the offset topic, oldest first: a later one of the same key
+// wins, whatever the clocks said, and one without a value takes the position back.
+func (m *mirror) load(key string, value []byte) error {
+	if value == nil {
+		if topic, partition, ok := mirrored(key); ok {
+			delete(m.known, kafka.TP{Topic: topic, Partition: partition})
+		}
 		return nil
 	}
-	tp := kafka.TP{Topic: r.Topic, Partition: r.Partition}
-	if old, ok := m.known[tp]; !ok || r.Time.After(old.UpdatedAt) {
-		m.known[tp] = MirroredPosition{ConnectorID: m.sub.row.ID, Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Metadata: r.Metadata, TopicID: r.TopicID, UpdatedAt: r.Time}
+	var r mirrorRecord
+	if json.Unmarshal(value, &r) != nil || r.Connector != m.sub.row.UUID {
+		return nil
 	}
+	m.known[kafka.TP{Topic: r.Topic, Partition: r.Partition}] = MirroredPosition{ConnectorID: m.sub.row.ID, Topic: r.Topic, Partition: r.Partition,
+		Offset: r.Offset, Metadata: r.Metadata, TopicID: r.TopicID, UpdatedAt: r.Time}
 	return nil
+}
+
+// merge takes what the offset topic holds; the newer of it and the database's wins.
+func (m *mirror) merge(topic map[kafka.TP]MirroredPosition) {
+	for tp, p := range topic {
+		if old, ok := m.known[tp]; !ok || p.UpdatedAt.After(old.UpdatedAt) {
+			m.known[tp] = p
+		}
+	}
 }
 
 func (m *mirror) last(tp kafka.TP) (MirroredPosition, bool) {
@@ -163,6 +186,16 @@ func (s *Supervisor) mirrorNow(ctx context.Context, sub *subject, j *journal, ps
 
 func mirrorKey(topic string, partition int32) string {
 	return topic + "/" + strconv.Itoa(int(partition))
+}
+
+// mirrored reads what mirrorKey wrote.
+func mirrored(key string) (topic string, partition int32, ok bool) {
+	i := strings.LastIndexByte(key, '/') // no topic's name has one
+	if i < 0 {
+		return "", 0, false
+	}
+	n, err := strconv.ParseInt(key[i+1:], 10, 32)
+	return key[:i], int32(n), err == nil
 }
 
 func (m *mirror) close() {

@@ -129,14 +129,29 @@ func ensureTopics(ctx context.Context, admin *kafka.Admin, sub *subject, sourceM
 	if wrong != nil {
 		return nil, wrong
 	}
+	return makeTopics(ctx, admin, missing, step)
+}
+
+// makeTopics makes the missing topics, all with one request.
+func makeTopics(ctx context.Context, admin *kafka.Admin, missing []topicRule, step func(string)) (made []string, err error) {
+	if len(missing) == 0 {
+		return nil, nil
+	}
+	specs := make([]kafka.TopicSpec, len(missing))
+	for i, r := range missing {
+		specs[i] = kafka.TopicSpec{Name: r.name, Partitions: r.partitions, Config: r.config}
+	}
+	made, err = admin.CreateTopics(ctx, specs...)
 	for _, r := range missing {
-		created, err := admin.CreateTopic(ctx, kafka.TopicSpec{Name: r.name, Partitions: r.partitions, Config: r.config})
-		if err != nil {
-			return made, fmt.Errorf("creating the %s %s: %w", r.role, r.name, err)
-		}
-		if created {
-			made = append(made, r.name)
+		if slices.Contains(made, r.name) {
 			step(fmt.Sprintf("Created the %s %s.", r.role, r.name))
+		}
+	}
+	if err != nil {
+		return made, fmt.Errorf("making the connector's topics: %w", err)
+	}
+	for _, r := range missing {
+		if slices.Contains(made, r.name) {
 			continue
 		}
 		msg, err := r.look(ctx, ctx, admin, false) // somebody else was quicker

@@ -158,6 +158,7 @@ func (r *run) stopWithin(cause error, d time.Duration) bool {
 // loop brings the connector up, trying again after passing causes, until it is told
 // to stop or its configuration cannot work.
 func (r *run) loop(ctx context.Context) {
+	defer r.s.Notify(r.id) // what follows it starts at once
 	defer close(r.done)
 	pause := backoff{min: time.Second, max: 60 * time.Second}
 	for {
@@ -237,25 +238,18 @@ func (r *run) step(text string) {
 // serve runs the connector's parts beside each other until ctx ends or one of them
 // says that the configuration cannot work.
 func (r *run) serve(ctx context.Context, sub *subject) error {
-	j, err := openJournal(ctx, r.s, sub)
+	j, mirror, err := r.openRecords(ctx, sub)
 	if err != nil {
 		return err
 	}
 	defer j.close()
-	if err := j.claim(ctx); err != nil {
-		return err
-	}
-	mirror, err := openMirror(ctx, r.s, sub, j)
-	if err != nil {
-		return err
-	}
+	mirror.start(j.prod)
 	defer mirror.close()
-	r.freeSeats(ctx, sub)
 	r.startTasks(ctx, sub, j, mirror)
 	reporterDone := make(chan struct{})
 	side, stopSide := context.WithCancel(context.WithoutCancel(ctx))
 	go func() { defer close(reporterDone); r.report(side, sub, j) }()
-	leader := r.startLeader(side, sub, j)
+	leader := r.startLeader(ctx, side, sub, j)
 	r.waitTasks(ctx)
 	stopSide()
 	<-reporterDone
@@ -265,6 +259,33 @@ func (r *run) serve(ctx context.Context, sub *subject) error {
 	r.mu.Unlock()
 	r.logEnd(ctx)
 	return nil
+}
+
+// openRecords reads the configuration topic and the mirrored positions and frees seats,
+// all at the same time, and claims the connector for this installation.
+func (r *run) openRecords(ctx context.Context, sub *subject) (*journal, *mirror, error) {
+	var (
+		j                *journal
+		m                *mirror
+		reading, mirrors error
+		all              sync.WaitGroup
+	)
+	all.Go(func() { j, reading = openJournal(ctx, r.s, sub) })
+	all.Go(func() { m, mirrors = readMirror(ctx, r.s, sub) })
+	all.Go(func() { r.freeSeats(ctx, sub) })
+	all.Wait()
+	if reading != nil {
+		return nil, nil, reading
+	}
+	err := j.claim(ctx)
+	if err == nil {
+		err = mirrors
+	}
+	if err != nil {
+		j.close()
+		return nil, nil, err
+	}
+	return j, m, nil
 }
 
 // logEnd tells in the connector's log why its tasks have ended.
@@ -382,21 +403,13 @@ func (r *run) idle(ctx context.Context, sub *subject) error {
 	r.row, r.sub = sub.row, sub
 	r.mu.Unlock()
 	r.set(idleState(sub.row.Desired), "", "")
-	tick := time.NewTicker(keepAliveEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-			if err := joinBriefly(ctx, sub); err != nil && ctx.Err() == nil {
-				r.log(LogWarn, -1, "The suspended connector could not join its group; its position may expire.", map[string]string{"error": err.Error()})
-			}
+	keepAlive(ctx, keepAliveFirst, keepAliveEvery, func(ctx context.Context) {
+		if err := joinBriefly(ctx, sub); err != nil && ctx.Err() == nil {
+			r.log(LogWarn, -1, "The suspended connector could not join its group; its position may expire.", map[string]string{"error": err.Error()})
 		}
-	}
+	})
+	return nil
 }
-
-const keepAliveEvery = 24 * time.Hour
 
 // joinBriefly joins the group and leaves it: an empty group's offsets expire, a
 // membership starts the time anew.

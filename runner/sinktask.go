@@ -247,9 +247,13 @@ func (t *sinkTask) live(ctx context.Context) error {
 	return err
 }
 
+// rejoinsAtOnce is how often a task joins again without a pause after short sessions.
+const rejoinsAtOnce = 3
+
 // sessions runs one generation after the other until something asks for new clients.
 func (t *sinkTask) sessions(ctx context.Context, c *taskClients, consumer taskConsumer) error {
 	var pause retryPause
+	soon := rejoinsAtOnce
 	for ctx.Err() == nil {
 		started := time.Now()
 		s := newTaskSession(t, ctx, c)
@@ -275,6 +279,12 @@ func (t *sinkTask) sessions(ctx context.Context, c *taskClients, consumer taskCo
 		}
 		if time.Since(started) > 5*time.Second {
 			pause.reset()
+			soon = rejoinsAtOnce
+		}
+		// Members that start together make each other join again a few times; the
+		// coordinator answers when all are there, so asking at once is no storm.
+		if soon > 0 {
+			soon--
 			continue
 		}
 		if !t.sleep(ctx, pause.next(0)/4) {

@@ -166,15 +166,16 @@ func (s *Supervisor) reconcileOne(ctx context.Context, c Connector) {
 		return
 	}
 	r := s.runs[c.ID]
+	if r != nil && r.finished() {
+		delete(s.runs, c.ID)
+		r = nil
+	}
 	wants := c.Desired == DesiredRunning
 	switch {
 	case r == nil && !wants && !c.keepsAlive():
 		return
 	case r == nil:
 		s.runs[c.ID] = startRun(ctx, s, c)
-	case r.finished():
-		delete(s.runs, c.ID)
-		s.Notify(c.ID)
 	case !r.matches(c):
 		go r.stop(r.causeFor(c))
 	case r.retries(c):

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/sluice-io/sluice/runner/connector"
@@ -120,22 +121,32 @@ func (t *sinkTask) openClients(ctx context.Context) (_ *taskClients, err error) 
 	return c, nil
 }
 
-func (c *taskClients) openKafka(ctx context.Context, k taskKafka, transactionalID string) (err error) {
-	if c.positions, err = k.offsets(ctx); err != nil {
-		return fmt.Errorf("connecting to Kafka for positions: %w", err)
-	}
-	if c.reader, err = k.reader(ctx); err != nil {
-		return fmt.Errorf("connecting to Kafka for reading: %w", err)
-	}
-	if c.admin, err = k.admin(ctx); err != nil {
-		return fmt.Errorf("connecting to Kafka: %w", err)
-	}
+// openKafka opens every client at the same time: each has to find the cluster's brokers
+// and the coordinators by itself.
+func (c *taskClients) openKafka(ctx context.Context, k taskKafka, transactionalID string) error {
 	open := func(ctx context.Context) (taskTxn, error) { return k.txn(ctx, transactionalID, transactionTimeout) }
-	txn, err := open(ctx)
-	if err != nil {
-		return fmt.Errorf("opening the transactional producer: %w", err)
+	var positions, reader, admin, divert error
+	var all sync.WaitGroup
+	all.Go(func() { c.positions, positions = k.offsets(ctx) })
+	all.Go(func() { c.reader, reader = k.reader(ctx) })
+	all.Go(func() { c.admin, admin = k.admin(ctx) })
+	all.Go(func() {
+		var txn taskTxn
+		if txn, divert = open(ctx); divert == nil {
+			c.divert = &divertLine{open: open, txn: txn}
+		}
+	})
+	all.Wait()
+	switch {
+	case positions != nil:
+		return fmt.Errorf("connecting to Kafka for positions: %w", positions)
+	case reader != nil:
+		return fmt.Errorf("connecting to Kafka for reading: %w", reader)
+	case admin != nil:
+		return fmt.Errorf("connecting to Kafka: %w", admin)
+	case divert != nil:
+		return fmt.Errorf("opening the transactional producer: %w", divert)
 	}
-	c.divert = &divertLine{open: open, txn: txn}
 	return nil
 }
 

@@ -32,6 +32,7 @@ type taskSession struct {
 	aborted atomic.Bool
 	release func() // of the fetch buffers' part of the budget
 	unowned bool   // the last look found partitions that no member has
+	probing sync.Mutex
 
 	proof  sync.Mutex
 	proved map[string]time.Time // when the last look that found a topic unchanged began
@@ -165,21 +166,34 @@ func (s *taskSession) Consume(ks kafka.Session, claim kafka.Claim) error {
 // Cleanup has nothing to do: each line has discarded what it could not finish.
 func (s *taskSession) Cleanup(kafka.Session) error { return nil }
 
-// beats keeps the lease: sarama shows nothing of its own heartbeats.
+const (
+	// Tasks that start together join one after the other, and each that is in has to
+	// join again for the next. Their heartbeats notice it soon: for earlyBeats of them
+	// after the beginning of a session, they follow one another by earlyBeatEvery.
+	earlyBeatEvery = 200 * time.Millisecond
+	earlyBeats     = 10
+)
+
+// beats keeps the lease: sarama shows nothing of its own heartbeats. The early ones
+// also see that the group rebalances, which sarama's would up to 3 s later.
 func (s *taskSession) beats() {
 	ctx := s.kafka.Context()
-	tick := time.NewTicker(min(heartbeatEvery, s.t.o.SessionTimeout*3/10))
+	every := min(heartbeatEvery, s.t.o.SessionTimeout*3/10)
+	tick := time.NewTicker(min(earlyBeatEvery, every))
 	defer tick.Stop()
-	for {
+	for n := 1; ; n++ {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
+		if n == earlyBeats {
+			tick.Reset(every)
+		}
 		beat, cancel := context.WithTimeout(ctx, s.t.o.SessionTimeout)
 		err := s.commits.beat(beat)
 		cancel()
-		if ctx.Err() == nil && errors.Is(err, kafka.ErrFenced) {
+		if ctx.Err() == nil && (errors.Is(err, kafka.ErrFenced) || n <= earlyBeats && errors.Is(err, kafka.ErrRebalance)) {
 			s.end(err)
 			return
 		}

@@ -142,8 +142,52 @@ func (a *Admin) MaxMessageBytes(ctx context.Context, topic string) (int, error) 
 // CreateTopic makes a topic; created is false when it exists already, whatever its
 // partitions and settings are.
 func (a *Admin) CreateTopic(ctx context.Context, s TopicSpec) (created bool, err error) {
+	made, err := a.CreateTopics(ctx, s)
+	return len(made) > 0, err
+}
+
+// CreateTopics makes several topics with one request and tells which it made; those
+// that exist already are left as they are. The error is that of the first, in the order
+// given, that could not be made; others may have been made all the same.
+func (a *Admin) CreateTopics(ctx context.Context, specs ...TopicSpec) (made []string, err error) {
+	details := make(map[string]*sarama.TopicDetail, len(specs))
+	for _, s := range specs {
+		if details[s.Name], err = a.detail(ctx, s); err != nil {
+			return nil, fmt.Errorf("creating topic %s: %w", s.Name, err)
+		}
+	}
+	answers, err := a.createAll(ctx, details)
+	if err != nil {
+		return nil, fmt.Errorf("creating topics: %w", err)
+	}
+	for _, s := range specs {
+		answer := answers[s.Name]
+		switch {
+		case answer == nil:
+			err = firstError(err, fmt.Errorf("creating topic %s: %w", s.Name, sarama.ErrIncompleteResponse))
+		case answer.Err == sarama.ErrNoError:
+			made = append(made, s.Name)
+		case answer.Err == sarama.ErrInvalidTopic: // a name that is not allowed is no missing topic
+			err = firstError(err, fmt.Errorf("creating topic %s: %w", s.Name, answer))
+		case answer.Err != sarama.ErrTopicAlreadyExists:
+			err = firstError(err, fmt.Errorf("creating topic %s: %w", s.Name, classify(answer)))
+		}
+	}
+	a.settle(ctx, func() bool { return a.shown(ctx, details, made) })
+	return made, err
+}
+
+func firstError(before, now error) error {
+	if before != nil {
+		return before
+	}
+	return now
+}
+
+// detail is what a request says of a topic that is to be made.
+func (a *Admin) detail(ctx context.Context, s TopicSpec) (*sarama.TopicDetail, error) {
 	if s.Partitions < 1 {
-		return false, fmt.Errorf("creating topic %s: %d partitions: at least one is needed", s.Name, s.Partitions)
+		return nil, fmt.Errorf("%d partitions: at least one is needed", s.Partitions)
 	}
 	config := make(map[string]*string, len(s.Config)+1)
 	for k, v := range s.Config {
@@ -151,33 +195,55 @@ func (a *Admin) CreateTopic(ctx context.Context, s TopicSpec) (created bool, err
 	}
 	replicas := s.Replicas
 	if replicas == 0 {
+		var err error
 		if replicas, err = a.replicas(ctx); err != nil {
-			return false, fmt.Errorf("creating topic %s: %w", s.Name, err)
+			return nil, err
 		}
 		if _, ok := config["min.insync.replicas"]; !ok && replicas == 3 {
 			two := "2"
 			config["min.insync.replicas"] = &two
 		}
 	}
-	_, err = await(ctx, func() (struct{}, error) {
-		return struct{}{}, a.ca.CreateTopic(s.Name, &sarama.TopicDetail{
-			NumPartitions: s.Partitions, ReplicationFactor: replicas, ConfigEntries: config,
-		}, false)
-	}, nil)
-	if errors.Is(err, sarama.ErrTopicAlreadyExists) {
-		return false, nil
-	}
-	if err != nil {
-		if !errors.Is(err, sarama.ErrInvalidTopic) { // a name that is not allowed is no missing topic
-			err = classify(err)
+	return &sarama.TopicDetail{NumPartitions: s.Partitions, ReplicationFactor: replicas, ConfigEntries: config}, nil
+}
+
+// createAll asks the controller. An attempt whose answer did not arrive is made again:
+// what it had made is then answered as existing.
+func (a *Admin) createAll(ctx context.Context, details map[string]*sarama.TopicDetail) (map[string]*sarama.TopicError, error) {
+	var answers map[string]*sarama.TopicError
+	err := a.control(ctx, func(b *sarama.Broker) (bool, error) {
+		r, err := await(ctx, func() (*sarama.CreateTopicsResponse, error) {
+			return b.CreateTopics(sarama.NewCreateTopicsRequest(a.conf.Version, details, a.conf.Admin.Timeout, false))
+		}, nil)
+		if err != nil {
+			return ctx.Err() == nil, err
 		}
-		return false, fmt.Errorf("creating topic %s: %w", s.Name, err)
-	}
-	a.settle(ctx, func() bool {
-		t, err := a.Topic(ctx, s.Name)
-		return err == nil && int32(len(t.Partitions)) == s.Partitions
+		answers = r.TopicErrors
+		for _, e := range answers {
+			if e.Err == sarama.ErrNotController {
+				return true, e.Err
+			}
+		}
+		return false, nil
 	})
-	return true, nil
+	return answers, err
+}
+
+// shown tells whether the controller's broker shows every one of the topics whole.
+func (a *Admin) shown(ctx context.Context, details map[string]*sarama.TopicDetail, names []string) bool {
+	if len(names) == 0 {
+		return true
+	}
+	all, err := a.describe(ctx, names)
+	if err != nil || len(all) != len(names) {
+		return false
+	}
+	for _, m := range all {
+		if d := details[m.Name]; m.Err != sarama.ErrNoError || d == nil || int32(len(m.Partitions)) != d.NumPartitions {
+			return false
+		}
+	}
+	return true
 }
 
 // settle waits up to 5 s until the brokers show a change: the controller answers

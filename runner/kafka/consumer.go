@@ -18,6 +18,11 @@ const (
 	defaultSessionTimeout = 10 * time.Second
 	heartbeatEvery        = 3 * time.Second
 	rebalanceTimeout      = 20 * time.Second
+	// Members that join at the same time meet each other's rebalances: who is told so
+	// joins again soon (sarama's own pause of 2 s would be the time a connector takes to
+	// start), for as long as sarama would try.
+	joinAgainAfter = 50 * time.Millisecond
+	joinAgainMost  = 160
 	// messagesBuffered is how many records sarama holds ready for one partition.
 	messagesBuffered = 256
 	// A partition's share of a fetch is between these, in bytes.
@@ -79,6 +84,8 @@ func (c *Consumer) tune(conf *sarama.Config) {
 	g.Group.Session.Timeout = c.opts.SessionTimeout
 	g.Group.Heartbeat.Interval = min(heartbeatEvery, c.opts.SessionTimeout/3)
 	g.Group.Rebalance.Timeout = rebalanceTimeout
+	g.Group.Rebalance.Retry.Backoff = joinAgainAfter
+	g.Group.Rebalance.Retry.Max = joinAgainMost
 	g.Group.ResetInvalidOffsets = true
 	if conf.Version.IsAtLeast(sarama.V2_3_0_0) {
 		g.Group.InstanceId = c.opts.InstanceID
