@@ -2,7 +2,6 @@ package oss
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -86,12 +85,12 @@ func newSink(_ context.Context, cfg connector.Config, deps connector.Deps) (conn
 func (s *sink) Begin(_ context.Context, at connector.Range, redo *connector.Intent) (connector.Chunk, error) {
 	c := &chunk{s: s, at: at, paths: s.layout.path.NewCache()}
 	if redo != nil {
-		promised, err := parsePayload(redo.Payload)
+		promised, _, err := parsePayload(redo.Payload, redo.First)
 		if err != nil {
 			return nil, err
 		}
 		c.redo, c.promised = true, map[string]entry{}
-		for _, e := range promised.Objects {
+		for _, e := range promised {
 			c.promised[e.Path] = e
 		}
 	}
@@ -104,42 +103,19 @@ func (s *sink) Close() error {
 	return nil
 }
 
-// payload is what an intent names: the objects of the chunk.
-type payload struct {
-	Objects []entry `json:"o"`
-}
-
-// entry is one object: path, first and last offset, length in bytes and CRC64. Its
-// name follows from them and the shape settings. Short member names: 3,300 bytes of
-// them fit into an intent.
-type entry struct {
-	Path   string `json:"p"`
-	First  int64  `json:"f"`
-	Last   int64  `json:"l"`
-	Length int64  `json:"n"`
-	CRC    uint64 `json:"c,string"`
-}
-
-// entrySize is the most that an entry takes beside its path, in bytes.
-const entrySize = 120
-
-func parsePayload(b []byte) (payload, error) {
-	var p payload
-	if err := json.Unmarshal(b, &p); err != nil {
-		return p, &connector.MismatchError{What: "the intent's list of objects cannot be read: " + err.Error()}
-	}
-	return p, nil
-}
-
 // Resolve looks at every object that the intent names: all there and equal is done;
-// otherwise the range is written again, which leaves equal ones alone.
+// otherwise, or when it names none, the range is written again, which leaves equal ones
+// alone.
 func (s *sink) Resolve(ctx context.Context, in connector.Intent, _ connector.Guard) (connector.Outcome, error) {
-	p, err := parsePayload(in.Payload)
+	objects, many, err := parsePayload(in.Payload, in.First)
 	if err != nil {
 		return connector.Outcome{}, err
 	}
+	if many > 0 {
+		return connector.Outcome{Kind: connector.Redo, Detail: fmt.Sprintf("%d objects, too many to be named one by one", many)}, nil
+	}
 	there := 0
-	for _, e := range p.Objects {
+	for _, e := range objects {
 		name, err := s.layout.name(in.Range, e)
 		if err != nil {
 			return connector.Outcome{}, err
@@ -155,10 +131,10 @@ func (s *sink) Resolve(ctx context.Context, in connector.Intent, _ connector.Gua
 			return connector.Outcome{}, &connector.MismatchError{What: different(name, got, e.Length, e.CRC)}
 		}
 	}
-	if there == len(p.Objects) {
+	if there == len(objects) {
 		return connector.Outcome{Kind: connector.Done, Detail: fmt.Sprintf("all %d objects are in the bucket", there)}, nil
 	}
-	return connector.Outcome{Kind: connector.Redo, Detail: fmt.Sprintf("%d of %d objects are in the bucket", there, len(p.Objects))}, nil
+	return connector.Outcome{Kind: connector.Redo, Detail: fmt.Sprintf("%d of %d objects are in the bucket", there, len(objects))}, nil
 }
 
 func (l *layout) name(at connector.Range, e entry) (string, error) {

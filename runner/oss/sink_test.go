@@ -359,26 +359,6 @@ func TestLargeObjectInParts(t *testing.T) {
 	}
 }
 
-// TestFullBeforeTheIntentIsTooLong: records of ever other hours close the chunk early.
-func TestFullBeforeTheIntentIsTooLong(t *testing.T) {
-	t.Parallel()
-	b := newBed(t, nil)
-	c, err := b.sink().Begin(t.Context(), orders, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	n := 0
-	for ; !c.Full(); n++ {
-		if err := c.Add(t.Context(), rec(int64(10+n), 60*n, "v")); err != nil {
-			t.Fatal(err)
-		}
-	}
-	payload, err := c.Prepare(t.Context())
-	if err != nil || len(payload) > connector.MaxPayload || n < 15 {
-		t.Errorf("%d paths, payload %d bytes, %v", n, len(payload), err)
-	}
-}
-
 // TestErrorsHaveTheirCause is the table of what OSS may answer.
 func TestErrorsHaveTheirCause(t *testing.T) {
 	t.Parallel()
