@@ -7,13 +7,15 @@ SHELL := /bin/bash
 VERSION := $(or $(shell git describe --tags --always --dirty 2>/dev/null),dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 export CGO_ENABLED = 1
+# In every target, so that what one compiled (SQLite above all) serves the others.
+export GOFLAGS := -trimpath $(GOFLAGS)
 
 build:
 	@command -v go >/dev/null || { echo "Go 1.26 or later is needed"; exit 1; }
 	@command -v $${CC:-cc} >/dev/null || command -v gcc >/dev/null || { echo "a C compiler is needed (SQLite is compiled in)"; exit 1; }
 	@[ -e bin/sluice ] || echo "building bin/sluice $(VERSION): the first build compiles SQLite and takes about two minutes"
 	@mkdir -p bin
-	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/sluice .
+	go build -ldflags '$(LDFLAGS)' -o bin/sluice .
 
 run: build
 	SLUICE_SANDBOX=$${SLUICE_SANDBOX:-on} exec bin/sluice serve

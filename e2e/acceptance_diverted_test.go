@@ -58,11 +58,11 @@ func TestDivertedRecords(t *testing.T) {
 	for n := range 3 {
 		b.kafka.Send(b.topic, 1, nil, fmt.Append(nil, "other partition ", n))
 	}
-	strict := b.sluice.CreateConnector(instance, "strict", harness.OSSConfig(b.oss, b.topic, map[string]string{"oss.binary": "dlq", "errors.tolerance": "none"}))
-	lenient := b.sluice.CreateConnector(instance, "lenient", harness.OSSConfig(b.oss, b.topic, map[string]string{"oss.binary": "dlq"}))
+	strict := b.sluice.CreateConnector(instance, own("strict"), harness.OSSConfig(b.oss, b.topic, map[string]string{"oss.binary": "dlq", "errors.tolerance": "none"}))
+	lenient := b.sluice.CreateConnector(instance, own("lenient"), harness.OSSConfig(b.oss, b.topic, map[string]string{"oss.binary": "dlq"}))
 	lenient.AwaitState(60*time.Second, "RUNNING")
 	lenient.AwaitDelivered(b.kafka, b.topic, 30*time.Second)
-	b.mustHaveDiverted("lenient")
+	b.mustHaveDiverted(lenient.Name)
 
 	s := strict.AwaitState(30*time.Second, "DEGRADED")
 	mustSay(t, s.Connector.Detail, "offset 1")
@@ -73,7 +73,7 @@ func TestDivertedRecords(t *testing.T) {
 		at := b.kafka.Positions(strict.Group(), b.topic)
 		return at[0].Offset == 1 && at[1].Offset == 3, fmt.Sprint(at[0].Offset, at[1].Offset)
 	})
-	if diverted := b.kafka.ReadAll("connect-error-strict"); len(diverted) != 0 {
+	if diverted := b.kafka.ReadAll("connect-error-" + strict.Name); len(diverted) != 0 {
 		t.Errorf("%d records were diverted although the policy is to stop", len(diverted))
 	}
 	strict.Resume() // tries again, and is refused again
@@ -84,11 +84,11 @@ func TestDivertedRecords(t *testing.T) {
 	strict.Resume()
 	strict.AwaitDelivered(b.kafka, b.topic, 30*time.Second)
 	strict.AwaitState(20*time.Second, "RUNNING")
-	b.mustHaveDiverted("strict")
+	b.mustHaveDiverted(strict.Name)
 
 	var fate struct{ State, Connector, Where, Reason string }
 	for offset, want := range []string{"delivered", "diverted", "diverted", "delivered"} {
-		path := fmt.Sprintf("/api/v1/instances/%s/topics/%s/records/0/%d/fate?connector=lenient", instance, b.topic, offset)
+		path := fmt.Sprintf("/api/v1/instances/%s/topics/%s/records/0/%d/fate?connector=%s", instance, b.topic, offset, lenient.Name)
 		b.sluice.Must(http.StatusOK, http.MethodGet, path, nil, &fate)
 		if fate.State != want || fate.Where == "" || (fate.Reason != "") != (want == "diverted") {
 			t.Errorf("offset %d: %+v", offset, fate)

@@ -23,13 +23,13 @@ func TestAnotherInstallation(t *testing.T) {
 
 	second := suite.StartSluice(t, harness.SluiceOptions{})
 	second.CreateInstance(instance, b.kafka.Bootstrap("PLAINTEXT"), nil)
-	double := second.CreateConnector(instance, "claimed", harness.OSSConfig(b.oss, b.topic, nil))
+	double := second.CreateConnector(instance, c.Name, harness.OSSConfig(b.oss, b.topic, nil))
 	mustSay(t, double.AwaitState(30*time.Second, "FAILED").Connector.Detail, "another installation")
 	double.Delete("")
 
 	topics := b.kafka.Topics()
 	for _, role := range []string{"offset", "config", "status", "error"} {
-		if _, there := topics["connect-"+role+"-claimed"]; !there {
+		if _, there := topics["connect-"+role+"-"+c.Name]; !there {
 			t.Errorf("the first installation's %s topic is gone", role)
 		}
 	}

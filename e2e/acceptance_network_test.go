@@ -29,7 +29,7 @@ func TestNetworkRules(t *testing.T) {
 	t.Cleanup(target.Close)
 	redirects := httptest.NewServer(http.RedirectHandler(target.URL+"/secret", http.StatusTemporaryRedirect))
 	t.Cleanup(redirects.Close)
-	c := b.sluice.CreateConnector(instance, "redirected", harness.OSSConfig(b.oss, b.topic, map[string]string{"oss.endpoint": redirects.URL}))
+	c := b.sluice.CreateConnector(instance, own("redirected"), harness.OSSConfig(b.oss, b.topic, map[string]string{"oss.endpoint": redirects.URL}))
 	d := c.AwaitState(30*time.Second, "FAILED").Connector.Detail
 	mustSay(t, d, "oss.endpoint")
 	if reached.Load() != 0 {
@@ -64,7 +64,7 @@ func TestSecretsStayInside(t *testing.T) {
 	const secret = "s3cr3t-of-the-acceptance-test"
 	config := harness.OSSConfig(b.oss, b.topic, map[string]string{"aliyun.access.key.secret": secret})
 	b.produce(0, 10, 1)
-	c := b.sluice.CreateConnector(instance, "secretive", config)
+	c := b.sluice.CreateConnector(instance, own("secretive"), config)
 	c.AwaitState(30*time.Second, "FAILED") // the key is wrong: its messages must not quote it
 	ask := func(method, path string, body any) {
 		t.Helper()
@@ -85,7 +85,7 @@ func TestSecretsStayInside(t *testing.T) {
 	ask(http.MethodPost, "/connect/"+instance+"/connectors", map[string]any{"name": "bad", "config": config})
 	ask(http.MethodPost, "/connect/"+instance+"/connectors", map[string]any{"name": "bad", "config": map[string]string{"aliyun.access.key.secret": secret}})
 	for _, role := range []string{"config", "status", "offset", "error"} {
-		for _, m := range b.kafka.ReadAll("connect-" + role + "-secretive") {
+		for _, m := range b.kafka.ReadAll("connect-" + role + "-" + c.Name) {
 			if bytes.Contains(m.Value, []byte(secret)) || bytes.Contains(m.Value, []byte(harness.AdminPassword)) {
 				t.Errorf("the %s topic holds the secret", role)
 			}

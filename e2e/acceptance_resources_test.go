@@ -64,10 +64,10 @@ func TestResources(t *testing.T) {
 		partitions int32
 		config     map[string]string
 	}{
-		"connect-offset-res-a": {25, map[string]string{"cleanup.policy": "compact", "segment.bytes": "16777216", "segment.ms": "600000", "min.cleanable.dirty.ratio": "0.05"}},
-		"connect-config-res-a": {1, map[string]string{"cleanup.policy": "compact"}},
-		"connect-status-res-a": {6, map[string]string{"cleanup.policy": "compact"}},
-		"connect-error-res-a":  {6, map[string]string{"cleanup.policy": "delete", "max.message.bytes": "1114124", "message.timestamp.after.max.ms": "9223372036854775807"}},
+		"connect-offset-" + c.Name: {25, map[string]string{"cleanup.policy": "compact", "segment.bytes": "16777216", "segment.ms": "600000", "min.cleanable.dirty.ratio": "0.05"}},
+		"connect-config-" + c.Name: {1, map[string]string{"cleanup.policy": "compact"}},
+		"connect-status-" + c.Name: {6, map[string]string{"cleanup.policy": "compact"}},
+		"connect-error-" + c.Name:  {6, map[string]string{"cleanup.policy": "delete", "max.message.bytes": "1114124", "message.timestamp.after.max.ms": "9223372036854775807"}},
 	} {
 		got := topics[name]
 		if got.NumPartitions != want.partitions {
@@ -80,14 +80,14 @@ func TestResources(t *testing.T) {
 			}
 		}
 	}
-	if len(b.kafka.ReadAll("connect-offset-res-a")) == 0 || len(b.kafka.ReadAll("connect-config-res-a")) < 2 {
+	if len(b.kafka.ReadAll("connect-offset-"+c.Name)) == 0 || len(b.kafka.ReadAll("connect-config-"+c.Name)) < 2 {
 		t.Error("positions or configurations are not in their topics")
 	}
 
 	await := func(want string) {
 		t.Helper()
 		harness.Eventually(t, 20*time.Second, "the status topic says "+want, func() (bool, string) {
-			got := fmt.Sprint(statusOf(b.kafka, "res-a"))
+			got := fmt.Sprint(statusOf(b.kafka, c.Name))
 			return got == want, got
 		})
 	}
@@ -114,7 +114,7 @@ func TestResources(t *testing.T) {
 	c.Delete("")
 	harness.Eventually(t, 20*time.Second, "its topics are gone", func() (bool, string) {
 		for name := range b.kafka.Topics() {
-			if strings.HasSuffix(name, "-res-a") {
+			if strings.HasSuffix(name, "-"+c.Name) {
 				return false, name
 			}
 		}
@@ -124,13 +124,13 @@ func TestResources(t *testing.T) {
 		t.Error("its positions are still there")
 	}
 	left := b.kafka.Topics()
-	for _, name := range []string{"connect-offset-res-b", "connect-config-res-b", "connect-status-res-b", "connect-error-res-b", b.topic} {
+	for _, name := range []string{"connect-offset-" + other.Name, "connect-config-" + other.Name, "connect-status-" + other.Name, "connect-error-" + other.Name, b.topic} {
 		if _, there := left[name]; !there {
 			t.Errorf("%s, another's, is gone", name)
 		}
 	}
 	other.Delete("?resources=keep")
-	if _, there := b.kafka.Topics()["connect-offset-res-b"]; !there {
+	if _, there := b.kafka.Topics()["connect-offset-"+other.Name]; !there {
 		t.Error("resources=keep removed a topic")
 	}
 }
@@ -140,27 +140,29 @@ func TestResources(t *testing.T) {
 func TestManualResources(t *testing.T) {
 	t.Parallel()
 	b := lay(t, 1)
-	for name, shape := range map[string]struct {
+	m, n := own("m")+"-", own("n")+"-" // what the names of the two attempts begin with
+	for topic, shape := range map[string]struct {
 		partitions int32
 		cleanup    string
-	}{"m-config": {2, "compact"}, "m-offset": {1, "compact"}, "m-status": {6, "delete"}, "m-dlq": {6, "compact"}} {
-		b.kafka.CreateTopic(name, shape.partitions, map[string]string{"cleanup.policy": shape.cleanup})
+	}{m + "config": {2, "compact"}, m + "offset": {1, "compact"}, m + "status": {6, "delete"}, m + "dlq": {6, "compact"}} {
+		b.kafka.CreateTopic(topic, shape.partitions, map[string]string{"cleanup.policy": shape.cleanup})
 	}
+	name := own("manual")
 	names := map[string]string{
-		"resources.mode": "manual", "group.id": "m-group", "config.storage.topic": "m-config", "offset.storage.topic": "m-offset",
-		"status.storage.topic": "m-status", "errors.deadletterqueue.topic.name": "m-dlq", "errors.abnormal.topic.name": "m-abnormal",
+		"resources.mode": "manual", "group.id": m + "group", "config.storage.topic": m + "config", "offset.storage.topic": m + "offset",
+		"status.storage.topic": m + "status", "errors.deadletterqueue.topic.name": m + "dlq", "errors.abnormal.topic.name": m + "abnormal",
 	}
-	c := b.sluice.CreateConnector(instance, "manual", harness.OSSConfig(b.oss, b.topic, names))
+	c := b.sluice.CreateConnector(instance, name, harness.OSSConfig(b.oss, b.topic, names))
 	d := c.AwaitState(30*time.Second, "FAILED").Connector.Detail
-	for _, text := range []string{"m-config", "exactly 1", "m-offset", "at least 2", "m-status", "must have compact", "m-dlq", "must have delete", "m-abnormal", "does not exist"} {
+	for _, text := range []string{m + "config", "exactly 1", m + "offset", "at least 2", m + "status", "must have compact", m + "dlq", "must have delete", m + "abnormal", "does not exist"} {
 		if !strings.Contains(d.Cause, text) {
 			t.Errorf("%q is not in the cause: %s", text, d.Cause)
 		}
 	}
-	if _, made := b.kafka.Topics()["m-abnormal"]; made {
+	if _, made := b.kafka.Topics()[m+"abnormal"]; made {
 		t.Error("a missing topic was made in manual mode")
 	}
-	answer, err := b.sluice.Call(http.MethodPost, "/connect/"+instance+"/connectors", map[string]any{"name": "manual-2", "config": harness.OSSConfig(b.oss, b.topic, names)})
+	answer, err := b.sluice.Call(http.MethodPost, "/connect/"+instance+"/connectors", map[string]any{"name": own("manual"), "config": harness.OSSConfig(b.oss, b.topic, names)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,27 +170,27 @@ func TestManualResources(t *testing.T) {
 		t.Errorf("another's topics: %d %s", answer.Status, said)
 	}
 	c.Delete("?resources=keep")
-	for name, shape := range map[string]struct {
+	for topic, shape := range map[string]struct {
 		partitions int32
 		cleanup    string
-	}{"n-config": {1, "compact"}, "n-offset": {3, "compact"}, "n-status": {2, "compact"}, "n-dlq": {1, "delete"}, "n-abnormal": {1, "delete"}} {
-		b.kafka.CreateTopic(name, shape.partitions, map[string]string{"cleanup.policy": shape.cleanup})
+	}{n + "config": {1, "compact"}, n + "offset": {3, "compact"}, n + "status": {2, "compact"}, n + "dlq": {1, "delete"}, n + "abnormal": {1, "delete"}} {
+		b.kafka.CreateTopic(topic, shape.partitions, map[string]string{"cleanup.policy": shape.cleanup})
 	}
 	for key, value := range names {
-		names[key] = strings.Replace(value, "m-", "n-", 1)
+		names[key] = strings.Replace(value, m, n, 1)
 	}
 	names["resources.mode"] = "manual"
-	c = b.sluice.CreateConnector(instance, "manual", harness.OSSConfig(b.oss, b.topic, names))
+	c = b.sluice.CreateConnector(instance, name, harness.OSSConfig(b.oss, b.topic, names))
 	c.AwaitState(30*time.Second, "RUNNING")
 	b.produce(0, 20, 1)
 	harness.Eventually(t, 30*time.Second, "its own group's position moves", func() (bool, string) {
-		at := b.kafka.Positions("n-group", b.topic)[0].Offset
+		at := b.kafka.Positions(n+"group", b.topic)[0].Offset
 		return at == 20, fmt.Sprint(at)
 	})
 	c.Delete("")
-	for _, name := range []string{"n-config", "n-offset", "n-status", "n-dlq", "n-abnormal"} {
-		harness.Eventually(t, 20*time.Second, name+" goes with its connector", func() (bool, string) {
-			_, there := b.kafka.Topics()[name]
+	for _, topic := range []string{n + "config", n + "offset", n + "status", n + "dlq", n + "abnormal"} {
+		harness.Eventually(t, 20*time.Second, topic+" goes with its connector", func() (bool, string) {
+			_, there := b.kafka.Topics()[topic]
 			return !there, ""
 		})
 	}

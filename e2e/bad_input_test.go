@@ -176,7 +176,7 @@ func (b *bed) refuses(key string, values ...string) {
 // mustBeWell requires that the program still does its work and has not panicked.
 func (b *bed) mustBeWell() {
 	b.t.Helper()
-	c := b.deploy("well-"+b.topic, nil) // tests share a broker, so names are their own
+	c := b.deploy("well", nil)
 	b.produce(0, 100, 1)
 	b.mustDeliver(c, 60*time.Second)
 	if strings.Contains(b.sluice.Log(), "goroutine ") || strings.Contains(b.sluice.Log(), "panic") {

@@ -21,7 +21,7 @@ func TestConnectClient(t *testing.T) {
 	t.Parallel()
 	b := lay(t, 2)
 	kc := newClient(t, b.sluice)
-	const name = "by-kc"
+	name := own("by-kc")
 	config := harness.OSSConfig(b.oss, b.topic, nil)
 	config["name"] = name
 	whole, err := json.Marshal(map[string]any{"name": name, "config": config})

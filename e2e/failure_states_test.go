@@ -45,7 +45,7 @@ func TestWrongSettings(t *testing.T) {
 			t.Parallel()
 			b := lay(t, 3)
 			b.oss.SetFaults(tt.faults...)
-			c := b.sluice.CreateConnector(instance, "wrong-"+tt.name, harness.OSSConfig(b.oss, b.topic, tt.wrong))
+			c := b.sluice.CreateConnector(instance, own("wrong-"+tt.name), harness.OSSConfig(b.oss, b.topic, tt.wrong))
 			b.produce(0, 300, 3)
 			d := c.AwaitState(60*time.Second, "FAILED").Connector.Detail
 			mustSay(t, d, tt.says...)
@@ -78,9 +78,9 @@ func mustSay(t *testing.T, d harness.Detail, texts ...string) {
 func TestMissingTopic(t *testing.T) {
 	t.Parallel()
 	b := lay(t, 1)
-	const missing = "no-such-topic"
+	missing, name := own("no-such-topic"), own("missing")
 	answer, err := b.sluice.Call(http.MethodPost, "/connect/"+instance+"/connectors",
-		map[string]any{"name": "missing", "config": harness.OSSConfig(b.oss, missing, nil)})
+		map[string]any{"name": name, "config": harness.OSSConfig(b.oss, missing, nil)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +90,7 @@ func TestMissingTopic(t *testing.T) {
 			t.Errorf("the refusal does not name the topic: %s", answer.Body)
 		}
 	case http.StatusCreated:
-		c := b.sluice.Connector(instance, "missing")
+		c := b.sluice.Connector(instance, name)
 		mustSay(t, c.AwaitState(60*time.Second, "FAILED").Connector.Detail, missing)
 	default:
 		t.Errorf("status %d: %s", answer.Status, answer.Body)
@@ -121,10 +121,11 @@ func TestTopicDeletedWhileRunning(t *testing.T) {
 func TestConfigurationTopicWithWrongPolicy(t *testing.T) {
 	t.Parallel()
 	b := lay(t, 1)
-	b.kafka.CreateTopic("connect-config-policy", 1, map[string]string{"cleanup.policy": "delete"})
-	c := b.sluice.CreateConnector(instance, "policy", harness.OSSConfig(b.oss, b.topic, nil))
+	name := own("policy")
+	b.kafka.CreateTopic("connect-config-"+name, 1, map[string]string{"cleanup.policy": "delete"})
+	c := b.sluice.CreateConnector(instance, name, harness.OSSConfig(b.oss, b.topic, nil))
 	d := c.AwaitState(60*time.Second, "FAILED").Connector.Detail
-	mustSay(t, d, "connect-config-policy")
+	mustSay(t, d, "connect-config-"+name)
 	mustSay(t, d, "compact")
 }
 
@@ -162,7 +163,7 @@ func TestDiskFull(t *testing.T) {
 			t.Errorf("unmounting: %v", err)
 		}
 	})
-	b := &bed{t: t, kafka: suite.Kafka(t), oss: suite.StartStandin(t), ledger: harness.NewLedger(), topic: "testdiskfull"}
+	b := &bed{t: t, kafka: suite.Kafka(t), oss: suite.StartStandin(t), ledger: harness.NewLedger(), topic: own("testdiskfull")}
 	b.sluice = suite.StartSluice(t, harness.SluiceOptions{DataDir: filepath.Join(dir, "data")})
 	b.kafka.CreateTopic(b.topic, 3, nil)
 	b.sluice.CreateInstance(instance, b.kafka.Bootstrap("PLAINTEXT"), nil)

@@ -26,7 +26,7 @@ func TestFormats(t *testing.T) {
 		for _, s := range shapes() {
 			t.Run(s.format+" "+s.compression, func(t *testing.T) {
 				t.Parallel()
-				name := s.format + "-" + s.compression
+				name := own(s.format + "-" + s.compression)
 				oss := b.oss.For(t)
 				c := b.sluice.For(t).CreateConnector(instance, name, harness.OSSConfig(oss, b.topic, map[string]string{
 					"oss.format": s.format, "oss.compression": s.compression, "flush.size": "700", "tasks.max": "1",

@@ -6,6 +6,8 @@
 package e2e
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"os"
 	"strings"
 	"testing"
@@ -54,18 +56,21 @@ func layAll(t *testing.T, kafka *harness.Kafka, partitions int32, opts harness.S
 	t.Helper()
 	b := &bed{
 		t: t, kafka: kafka, oss: suite.StartStandin(t), sluice: suite.StartSluice(t, opts),
-		ledger: harness.NewLedger(), topic: strings.ToLower(strings.ReplaceAll(t.Name(), "/", "-")),
+		ledger: harness.NewLedger(), topic: own(strings.ToLower(strings.ReplaceAll(t.Name(), "/", "-"))),
 	}
 	b.kafka.CreateTopic(b.topic, partitions, nil)
 	b.sluice.CreateInstance(instance, b.kafka.Bootstrap("PLAINTEXT"), nil)
 	return b
 }
 
-// deploy makes a connector from the bed's topic to its bucket and waits until it runs and has committed a
+// own is a name that nothing else on the shared broker has, also when the test runs once more.
+func own(name string) string { return fmt.Sprintf("%s-%05x", name, rand.N(1<<20)) }
+
+// deploy makes a connector, under a name of its own, from the bed's topic to its bucket and waits until it runs and has committed a
 // position for every partition: from then on nothing depends on when the first record came.
 func (b *bed) deploy(name string, extra map[string]string) *harness.Connector {
 	b.t.Helper()
-	c := b.sluice.CreateConnector(instance, name, harness.OSSConfig(b.oss, b.topic, extra))
+	c := b.sluice.CreateConnector(instance, own(name), harness.OSSConfig(b.oss, b.topic, extra))
 	c.AwaitState(60*time.Second, "RUNNING")
 	harness.Eventually(b.t, 30*time.Second, "every partition has a position", func() (bool, string) {
 		return len(b.kafka.Positions(c.Group(), b.topic)) == len(b.kafka.Ends(b.topic)), "some have none"

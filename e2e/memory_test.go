@@ -27,7 +27,8 @@ func TestMemoryBound(t *testing.T) {
 		oss: suite.StartDiscardingStandin(t), ledger: harness.NewLedger(), topic: "memory",
 	}
 	b.sluice = suite.StartSluice(t, harness.SluiceOptions{Budget: "256MiB"})
-	b.kafka.CreateTopic(b.topic, partitions, nil)
+	// The records are months old: retention would remove them before they are read.
+	b.kafka.CreateTopic(b.topic, partitions, map[string]string{"retention.ms": "-1"})
 	b.sluice.CreateInstance(instance, b.kafka.Bootstrap("PLAINTEXT"), nil)
 	day := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	b.kafka.Produce(b.ledger, harness.Numbers{

@@ -7,6 +7,8 @@ set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 cache=${SLUICE_TEST_CACHE:-$HOME/.cache/sluice-test}
+# As `make build` does: what one phase compiled (SQLite above all) serves the others, in any folder.
+export GOFLAGS="-trimpath ${GOFLAGS:-}"
 export SLUICE_REQUIRE_JUDGES=1 # a missing judge is a failure here, and a skip in a plain `go test`
 tally=$(mktemp)
 export SLUICE_TEST_TALLY=$tally

@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -31,9 +32,16 @@ func TestTopicMadeAnew(t *testing.T) {
 
 	// The new topic's first offsets would have the old objects' names: another prefix keeps both.
 	c.Patch(map[string]string{"oss.prefix": "second/"})
-	for _, choice := range c.Choices() {
-		c.Choose(choice.Topic, choice.Partition, "beginning", nil)
-	}
+	chosen := map[int32]bool{} // each partition notices for itself
+	harness.Eventually(t, noticeLimit, "every partition has been asked about", func() (bool, string) {
+		for _, choice := range c.Choices() {
+			if !chosen[choice.Partition] {
+				c.Choose(choice.Topic, choice.Partition, "beginning", nil)
+				chosen[choice.Partition] = true
+			}
+		}
+		return len(chosen) == 3, fmt.Sprint(chosen)
+	})
 	c.AwaitState(noticeLimit, "RUNNING")
 	c.AwaitDelivered(b.kafka, b.topic, 60*time.Second)
 	b.oss.MustDeliver(second, "second/")
