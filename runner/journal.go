@@ -125,8 +125,7 @@ func (j *journal) claim(ctx context.Context) error {
 	case c == nil || c.Released:
 		// free
 	case c.Installation != j.s.o.Installation:
-		return j.refuse(fmt.Sprintf("another installation (%s) runs it", c.Installation),
-			"Stop the connector there. If that installation is gone, write a record with the key \"current\" and a null value to the topic and create the connector anew with its resources kept.")
+		return (&ClaimedError{Topic: j.sub.names.configTopic, Installation: c.Installation, Since: c.Time}).wrong()
 	case c.Connector != row.UUID && row.Deployed:
 		return j.refuse("the topic belongs to another connector, "+c.Name, "Name a configuration topic of its own for this connector.")
 	case c.Connector == row.UUID && c.Version > row.Version:

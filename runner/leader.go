@@ -158,7 +158,7 @@ func (l *leader) send(ctx context.Context, states map[string]statusRecord) error
 // close leaves the state in which the connector rests, and no tasks, when this run has
 // written states: nobody writes the topic again before the next start.
 func (l *leader) close(ended context.Context) {
-	if len(l.written) == 0 {
+	if len(l.written) == 0 || lost(ended) != nil { // another installation writes it now
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ended), lastStatusTimeout)

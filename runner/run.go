@@ -79,6 +79,7 @@ func (r *run) set(st connector.State, cause, remedy string) {
 		r.status.Since = time.Now().UTC()
 	}
 	r.status.State, r.status.Cause, r.status.Remedy = st, cause, remedy
+	r.status.Field, r.status.Claimant = "", ""
 }
 
 func (r *run) finished() bool {
@@ -198,6 +199,12 @@ func final(err error) *connector.WrongError {
 
 func (r *run) fail(wrong *connector.WrongError) {
 	r.set(connector.StateFailed, sentence(wrong), wrong.Remedy)
+	r.mu.Lock()
+	r.status.Field = wrong.Field
+	if claimed := new(ClaimedError); errors.As(wrong, &claimed) {
+		r.status.Claimant = claimed.Installation
+	}
+	r.mu.Unlock()
 	r.log(LogError, -1, "The connector failed: "+wrong.Error(), map[string]string{"remedy": wrong.Remedy, "field": wrong.Field})
 }
 
@@ -245,6 +252,10 @@ func (r *run) serve(ctx context.Context, sub *subject) error {
 	defer j.close()
 	mirror.start(j.prod)
 	defer mirror.close()
+	outer := ctx
+	ctx, give := context.WithCancelCause(outer)
+	defer give(nil)
+	go j.watch(ctx, give)
 	r.startTasks(ctx, sub, j, mirror)
 	reporterDone := make(chan struct{})
 	side, stopSide := context.WithCancel(context.WithoutCancel(ctx))
@@ -257,8 +268,8 @@ func (r *run) serve(ctx context.Context, sub *subject) error {
 	r.mu.Lock()
 	r.tasks = nil
 	r.mu.Unlock()
-	r.logEnd(ctx)
-	return nil
+	r.logEnd(outer)
+	return lost(ctx)
 }
 
 // openRecords reads the configuration topic and the mirrored positions and frees seats,

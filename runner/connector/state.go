@@ -29,6 +29,10 @@ type Status struct {
 	Since  time.Time `json:"since"`
 	// Stalled: records wait and nothing has moved for longer than the settings explain.
 	Stalled bool `json:"stalled"`
+	// Field is the key of the setting that is the cause, "" when none is.
+	Field string `json:"field,omitempty"`
+	// Claimant is the installation that runs the connector, when that is the cause.
+	Claimant string `json:"claimant,omitempty"`
 }
 
 // ConnectWord is Kafka Connect's word for the state of a connector.
