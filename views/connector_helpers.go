@@ -77,7 +77,7 @@ func choiceField(ctx context.Context, c ChoiceForm) components.Field {
 }
 
 func choiceOffset(ctx context.Context, c ChoiceForm) components.Field {
-	f := components.Field{Key: c.ID + ".offset", Kind: components.KindNumber, Label: text.T(ctx, "choice.offset"), Help: text.T(ctx, "choice.offset_help"), Value: c.Offset, Short: true, Optional: true}
+	f := components.Field{Key: c.ID + ".offset", Kind: components.KindNumber, Label: text.T(ctx, "choice.offset"), Help: text.T(ctx, "choice.offset_help"), Value: c.Offset, Short: true}
 	if c.ErrorOf == "offset" {
 		f.Error = c.Error
 	}

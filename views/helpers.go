@@ -69,7 +69,7 @@ func instanceStats(ctx context.Context, m InstanceConnectorsPage) []components.S
 		{Label: text.T(ctx, "instance.quota"), Value: strconv.Itoa(m.Instance.Connectors), Unit: text.T(ctx, "quota.of", m.Instance.Quota), Sub: text.T(ctx, "quota.sub")},
 		failing,
 		{Label: text.T(ctx, "connector.rate"), Value: components.Compact(rate), Unit: text.T(ctx, "unit.records_s"), Sub: text.T(ctx, "instance.rate_sub")},
-		{Label: text.T(ctx, "instance.waiting"), Value: components.Compact(float64(waiting)), Unit: text.T(ctx, "unit.records"), Sub: text.T(ctx, "instance.waiting_sub")},
+		{Label: text.T(ctx, "instance.waiting"), Value: components.Compact(float64(waiting)), Unit: text.N(ctx, "unit.records", waiting), Sub: text.T(ctx, "instance.waiting_sub")},
 	}
 }
 

@@ -100,11 +100,11 @@ func Login(m LoginPage) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			}
-			templ_7745c5c3_Err = components.FormField(components.Field{Key: "user", Label: text.T(ctx, "login.user"), Value: m.User, Required: true, Complete: "username", Autofocus: m.User == ""}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = components.FormField(components.Field{Key: "user", Label: text.T(ctx, "login.user"), Value: m.User, Complete: "username", Autofocus: m.User == ""}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = components.FormField(components.Field{Key: "password", Kind: components.KindSecret, Label: text.T(ctx, "login.password"), Required: true, Complete: "current-password", Autofocus: m.User != ""}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = components.FormField(components.Field{Key: "password", Kind: components.KindSecret, Label: text.T(ctx, "login.password"), Complete: "current-password", Autofocus: m.User != ""}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

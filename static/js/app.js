@@ -26,7 +26,7 @@
     if (seconds < 100) return fill(w.textS, Math.floor(seconds));
     if (hours < 1) return fill(w.textMin, minutes);
     if (hours >= 48) return fill(w.textD, Math.floor(hours / 24));
-    return minutes % 60 ? fill(w.textHMin, hours, minutes % 60) : fill(w.textH, hours);
+    return minutes % 60 && hours < 10 ? fill(w.textHMin, hours, minutes % 60) : fill(w.textH, hours);
   }
   function ago(date) {
     const seconds = (Date.now() - date) / 1000;

@@ -215,3 +215,12 @@ func Errors(groups ...Group) []Field {
 	}
 	return out
 }
+
+// sentence makes a sentence of what a check said of a field without naming it: "must be from 1 to 9" begins with a
+// capital below its field.
+func sentence(message string) string {
+	if rest, ok := strings.CutPrefix(message, "must "); ok {
+		return "Must " + rest
+	}
+	return message
+}

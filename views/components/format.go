@@ -70,7 +70,7 @@ func ByteRate(ctx context.Context, v float64) string {
 	return text.T(ctx, "format.per_second", BytesFloat(v))
 }
 
-// Duration writes a length of time in the largest one or two units people use: 850 ms, 12 s, 3 min, 2 h 5 min, 4 d.
+// Duration writes a length of time in the largest one or two units people use: 850 ms, 12 s, 3 min, 2 h 5 min, 26 h, 4 d.
 func Duration(ctx context.Context, d time.Duration) string {
 	if d < 0 {
 		d = -d
@@ -86,7 +86,7 @@ func Duration(ctx context.Context, d time.Duration) string {
 		return text.T(ctx, "format.min", int64(d.Minutes()))
 	case d < 48*time.Hour:
 		hours, minutes := int64(d.Hours()), int64(d.Minutes())%60
-		if minutes == 0 {
+		if minutes == 0 || hours >= 10 {
 			return text.T(ctx, "format.h", hours)
 		}
 		return text.T(ctx, "format.h_min", hours, minutes)

@@ -26,8 +26,8 @@ func connectorFrame(tab int, state, cause, remedy string) views.ConnectorFrame {
 }
 
 func figures() []components.Stat {
-	return []components.Stat{{Label: "Delivered", Value: "184,220,114", Unit: "records", Sub: "21.4 GiB in all"}, {Label: "Throughput", Value: "12.4k", Unit: "records/s", Sub: "1.4 MiB/s"}, {Label: "Waiting", Value: "48,211", Unit: "records", Sub: "not yet delivered"},
-		{Label: "Lag", Value: "14 min behind", Sub: "oldest record not delivered"}, {Label: "Diverted", Value: "17", Tone: components.ToneWarn, Sub: "kept in the abnormal data topic"}, {Label: "Last delivery", Value: "14 min ago", Sub: "2026-03-14 17:05:00 UTC"}}
+	return []components.Stat{{Label: "Delivered", Value: "184,220,114", Sub: "records, 21.4 GiB in all"}, {Label: "Throughput", Value: "12.4k", Unit: "records/s", Sub: "1.4 MiB/s"}, {Label: "Waiting", Value: "48,211", Sub: "records not yet delivered"},
+		{Label: "Lag", Value: "14 min behind", Sub: "of the oldest record"}, {Label: "Diverted", Value: "17", Tone: components.ToneWarn, Sub: "kept as abnormal data"}, {Label: "Last delivery", Value: "14 min ago", Sub: "14 Mar 17:05:00 UTC"}}
 }
 
 func hour() []components.Chart {
