@@ -33,6 +33,7 @@ type partitionLine struct {
 	queue   chan *closedChunk
 	wake    chan struct{}
 	probe   atomic.Bool // look what lies between the position and the last stable offset
+	looked  int64       // position at the last look of the session's watch
 	stopped sync.Once
 
 	// Of the reading stage.
@@ -57,6 +58,7 @@ func newPartitionLine(s *taskSession, f *finding) *partitionLine {
 	l.share = t.o.Budget.share(l.wake)
 	l.held = func(n int64) { l.share.set(n) }
 	l.ctx, l.cancel = context.WithCancelCause(s.kafka.Context())
+	l.looked = -1
 	l.next, l.header, l.pending = f.at.Offset, f.header, f.intent
 	l.st.position.Store(f.at.Offset)
 	l.st.movedMs.Store(time.Now().UnixMilli())

@@ -282,11 +282,18 @@ func (l *partitionLine) claimClosed() error {
 }
 
 // probeTail moves the position over control batches and aborted records that nothing
-// visible follows: otherwise the partition would show a lag for ever.
+// visible follows: otherwise the partition would show a lag for ever. One partition of
+// a task looks at a time, and none waits for its turn, for records may come meanwhile:
+// hundreds that are read for the first time would stand still.
 func (l *partitionLine) probeTail() error {
 	if l.open != nil || l.st.busy.Load() != 0 || l.claim.Buffered() > 0 {
 		return nil
 	}
+	if !l.s.probing.TryLock() {
+		l.probe.Store(true)
+		return nil
+	}
+	defer l.s.probed()
 	page, err := l.reader.Fetch(l.ctx, l.tp, l.next, probeBytes, 0)
 	if err != nil || len(page.Records) > 0 || page.Next <= l.next {
 		return nil // the claim delivers what is there, the next look tells the rest

@@ -58,9 +58,23 @@ func (s *taskSession) watchBounds(ctx context.Context) {
 			continue
 		}
 		l.st.end.Store(w.LSO)
-		if w.LSO > l.st.position.Load() && l.st.busy.Load() == 0 {
+		position := l.st.position.Load()
+		// Idle since the last look: what is there may be nothing that the claim shows.
+		if w.LSO > position && position == l.looked && l.st.busy.Load() == 0 {
 			l.probe.Store(true)
 			l.nudge()
+		}
+		l.looked = position
+	}
+}
+
+// probed ends a line's look at its tail and wakes the next one that is to take one.
+func (s *taskSession) probed() {
+	s.probing.Unlock()
+	for _, l := range s.lines {
+		if l.probe.Load() {
+			l.nudge()
+			return
 		}
 	}
 }
