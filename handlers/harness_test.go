@@ -37,6 +37,7 @@ type supervisor struct {
 	pending   map[int64][]string
 	chosen    []string
 	restarts  int
+	claim     runner.Claim
 }
 
 const worker = "127.0.0.1:8080"
@@ -127,6 +128,25 @@ func (s *supervisor) Choose(_ context.Context, _ int64, topic string, _ int32, c
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.chosen = append(s.chosen, topic+" "+choice)
+	return nil
+}
+
+func (s *supervisor) Claim(context.Context, int64) (runner.Claim, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.claim, nil
+}
+
+func (s *supervisor) TakeOver(_ context.Context, _ int64, from string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.claim.Installation == "" || s.claim.Ours:
+		return runner.ErrNotClaimed
+	case s.claim.Installation != from:
+		return runner.ErrClaimChanged
+	}
+	s.claim.Ours = true
 	return nil
 }
 

@@ -75,11 +75,11 @@ func (c *Console) frameOf(q *request, row control.ConnectorWithStatus, tab strin
 	}
 	if q.may(control.Operator) {
 		m.Modify = href + "/modify"
-		if tab != "modify" && tab != "delete" { // there the page itself is the act
+		if tab != "modify" && tab != "delete" && tab != "take-over" { // there the page itself is the act
 			m.Actions, m.Menu = connectorActions(q, row)
 		}
-		if st.State == connector.StateFailed || st.State == connector.StateDegraded {
-			m.Act = components.Action{Label: text.T(ctx, "connector.resume"), Icon: "play", Post: href + "/resume"}
+		if tab != "take-over" {
+			m.Act = remedyAct(ctx, row)
 		}
 	}
 	for _, key := range row.LostSecrets {
@@ -109,6 +109,8 @@ func tabTitle(q *request, tab string) string {
 		return text.T(ctx, "connector.position")
 	case "modify":
 		return text.T(ctx, "connector.modify")
+	case "take-over":
+		return text.T(ctx, "takeover.act")
 	case "internet":
 		return text.T(ctx, "connector.internet")
 	}

@@ -35,6 +35,8 @@ func (c *Console) connectorRoutes() []route {
 		post(one+"/position", control.Operator, c.connectorPositionSubmit),
 		get(one+"/delete", control.Operator, c.connectorDelete),
 		post(one+"/delete", control.Operator, c.connectorDeleteSubmit),
+		get(one+"/take-over", control.Operator, c.connectorTakeOver),
+		post(one+"/take-over", control.Operator, c.connectorTakeOverSubmit),
 		get(one+"/internet", control.Viewer, c.connectorInternet),
 		post(one+"/internet", control.Operator, c.connectorInternetSubmit),
 		post(one+"/internet/check", control.Operator, c.connectorInternetCheck),

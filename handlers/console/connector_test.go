@@ -20,8 +20,9 @@ const one = sandbox + "/connectors/one"
 // told is a supervisor whose connectors are in the states that a test says.
 type told struct {
 	*runner.Supervisor
-	mu sync.Mutex
-	m  map[int64]runner.ConnectorStatus
+	mu     sync.Mutex
+	m      map[int64]runner.ConnectorStatus
+	claims claims
 }
 
 func (s *told) Status(ctx context.Context, id int64) (runner.ConnectorStatus, error) {

@@ -103,6 +103,10 @@ type Supervisor interface {
 	AlterPositions(ctx context.Context, connectorID int64, positions map[kafka.TP]*int64, force bool) error
 	ResetPositions(ctx context.Context, connectorID int64, force bool) error
 	Choose(ctx context.Context, connectorID int64, topic string, partition int32, choice string, offset int64) error
+	// Claim tells which installation runs the connector; TakeOver makes it this one, in
+	// place of the one named from: runner.ErrNotClaimed, runner.ErrClaimChanged.
+	Claim(ctx context.Context, connectorID int64) (runner.Claim, error)
+	TakeOver(ctx context.Context, connectorID int64, from string) error
 	// Remove stops the tasks, resolves intents and deletes the resources.
 	Remove(ctx context.Context, connectorID int64, o runner.RemoveOptions) error
 	Resources(ctx context.Context, connectorID int64) ([]runner.Resource, error)
