@@ -95,12 +95,12 @@ func connectorStats(ctx context.Context, st control.ConnectorStatus) []component
 	}
 	last := components.Stat{Label: text.T(ctx, "connector.last"), Value: text.T(ctx, "format.never"), Sub: text.T(ctx, "connector.last_none")}
 	if !st.LastDelivery.IsZero() {
-		last.Value, last.Sub = components.Ago(ctx, st.LastDelivery), st.LastDelivery.UTC().Format("2006-01-02 15:04:05 UTC")
+		last.Value, last.Sub = components.Ago(ctx, st.LastDelivery), st.LastDelivery.UTC().Format("2 Jan 15:04:05 UTC")
 	}
 	return []components.Stat{
-		{Label: text.T(ctx, "connector.delivered"), Value: components.Number(st.Delivered), Unit: text.T(ctx, "unit.records"), Sub: text.T(ctx, "connector.bytes_sub", components.Bytes(st.Bytes))},
+		{Label: text.T(ctx, "connector.delivered"), Value: components.Number(st.Delivered), Sub: text.N(ctx, "unit.records", st.Delivered) + ", " + text.T(ctx, "connector.bytes_sub", components.Bytes(st.Bytes))},
 		{Label: text.T(ctx, "connector.rate"), Value: components.Compact(st.RecordsRate), Unit: text.T(ctx, "unit.records_s"), Sub: components.ByteRate(ctx, st.BytesRate)},
-		{Label: text.T(ctx, "connector.waiting"), Value: components.Number(st.Waiting), Unit: text.T(ctx, "unit.records"), Sub: text.T(ctx, "connector.waiting_sub")},
+		{Label: text.T(ctx, "connector.waiting"), Value: components.Number(st.Waiting), Sub: text.N(ctx, "connector.waiting_sub", st.Waiting)},
 		lag, diverted, last,
 	}
 }
