@@ -96,7 +96,7 @@ func (s *Service) candidate(ctx context.Context, instance string, cfg, stored, k
 	c.resolved = spec.Resolve(given, c.env)
 	c.problems = regionsFirst(regionProblems(c, kept), withoutEchoes(spec.Problems(c.resolved, c.env), c))
 	if len(c.problems) == 0 {
-		c.problems = slices.Concat(s.reachProblems(c), loopProblems(c))
+		c.problems = slices.Concat(s.reachProblems(c), loopProblems(c), roleProblems(c))
 	}
 	return c, nil
 }
@@ -179,6 +179,49 @@ func loopProblems(c *candidate) []connector.FieldError {
 	return nil
 }
 
+// clusterGroup is the name of the group that the nodes of a connector join; it is no
+// setting.
+func clusterGroup(name string) string { return "connect-cluster-" + name }
+
+// roleProblems refuses one topic in two roles, but for the two that take records aside,
+// and one group in two.
+func roleProblems(c *candidate) []connector.FieldError {
+	var out []connector.FieldError
+	roles := map[string]string{}
+	for _, key := range resourceKeys[1:] {
+		name := c.resolved.Get(key)
+		before, taken := roles[name]
+		switch {
+		case name == "":
+		case !taken:
+			roles[name] = key
+		case key != connector.KeyAbnormal || before != connector.KeyDeadLetter:
+			out = append(out, connector.FieldError{Field: key, Message: fmt.Sprintf("%s is %s already, and one topic cannot be both; name another.", quoted(name), before)})
+		}
+	}
+	if group := c.resolved.Get(connector.KeyGroup); group != "" && group == clusterGroup(c.resolved.Get(connector.KeyName)) {
+		out = append(out, connector.FieldError{Field: connector.KeyGroup, Message: fmt.Sprintf("%s is the group that the connector's nodes join; name another.", quoted(group))})
+	}
+	return out
+}
+
+// owned are a configuration's topics and groups by name, each with its key; a group
+// stands behind a slash, which no topic has in its name.
+func owned(cfg connector.Config) map[string]string {
+	out := map[string]string{}
+	if name := cfg.Get(connector.KeyName); name != "" {
+		out["/"+clusterGroup(name)] = connector.KeyName
+	}
+	for _, key := range slices.Backward(resourceKeys) {
+		if name := cfg.Get(key); name != "" && key == connector.KeyGroup {
+			out["/"+name] = key
+		} else if name != "" {
+			out[name] = key
+		}
+	}
+	return out
+}
+
 // sharedProblems refuses topics and groups that another connector of the same
 // cluster owns. self is the connector being changed, 0 for a new one.
 func (s *Service) sharedProblems(ctx context.Context, c *candidate, self int64) ([]connector.FieldError, error) {
@@ -191,6 +234,7 @@ func (s *Service) sharedProblems(ctx context.Context, c *candidate, self int64) 
 		return nil, err
 	}
 	var out []connector.FieldError
+	mine := owned(c.resolved)
 	for i := range all {
 		other := &all[i]
 		if other.ID == self || !same[other.InstanceID] {
@@ -200,14 +244,22 @@ func (s *Service) sharedProblems(ctx context.Context, c *candidate, self int64) 
 		if err != nil {
 			continue
 		}
-		theirs := spec.Resolve(other.Config, c.env)
-		for _, key := range resourceKeys {
-			if name := c.resolved.Get(key); name != "" && name == theirs.Get(key) {
-				out = append(out, connector.FieldError{Field: key, Message: fmt.Sprintf("%s belongs to the connector %s already; name another.", quoted(name), quoted(other.Name))})
-			}
+		out = append(out, shared(mine, owned(spec.Resolve(other.Config, c.env)), other.Name)...)
+	}
+	slices.SortFunc(out, func(a, b connector.FieldError) int { return compareText(a.Field, b.Field) })
+	return out, nil
+}
+
+// shared names what of mine the connector other owns as well, in whatever role. That
+// two have one name is told elsewhere.
+func shared(mine, theirs map[string]string, other string) []connector.FieldError {
+	var out []connector.FieldError
+	for name, key := range mine {
+		if their, is := theirs[name]; is && (key != connector.KeyName || their != connector.KeyName) {
+			out = append(out, connector.FieldError{Field: key, Message: fmt.Sprintf("%s belongs to the connector %s already; name another.", quoted(strings.TrimPrefix(name, "/")), quoted(other))})
 		}
 	}
-	return out, nil
+	return out
 }
 
 // sameCluster are the IDs of the instances that are the same Kafka cluster.
