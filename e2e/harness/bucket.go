@@ -33,14 +33,7 @@ func (o *Standin) Bucket(name string) (*oss.Bucket, error) {
 // Objects reads every object below a prefix, in the order of their names.
 func (o *Standin) Objects(prefix string) []Object {
 	o.t.Helper()
-	bucket, err := o.Bucket(OSSBucket)
-	if err != nil {
-		o.t.Fatalf("%v", err)
-	}
-	keys, err := listKeys(bucket, prefix)
-	if err != nil {
-		o.t.Fatalf("listing %s: %v", prefix, err)
-	}
+	bucket, keys := o.list(prefix)
 	objects := make([]Object, len(keys))
 	var group errgroup.Group
 	group.SetLimit(4)
@@ -67,6 +60,13 @@ func (o *Standin) Objects(prefix string) []Object {
 // Keys are the names of the objects below a prefix.
 func (o *Standin) Keys(prefix string) []string {
 	o.t.Helper()
+	_, keys := o.list(prefix)
+	return keys
+}
+
+// list opens the tests' bucket and names the objects below a prefix.
+func (o *Standin) list(prefix string) (*oss.Bucket, []string) {
+	o.t.Helper()
 	bucket, err := o.Bucket(OSSBucket)
 	if err != nil {
 		o.t.Fatalf("%v", err)
@@ -75,7 +75,7 @@ func (o *Standin) Keys(prefix string) []string {
 	if err != nil {
 		o.t.Fatalf("listing %s: %v", prefix, err)
 	}
-	return keys
+	return bucket, keys
 }
 
 func listKeys(bucket *oss.Bucket, prefix string) ([]string, error) {
