@@ -145,7 +145,7 @@ func serveUntil(ctx context.Context, set *settings.Settings, log *slog.Logger, l
 	if err := stored(ctx); err != nil {
 		return err
 	}
-	if supervisor, err = newSupervisor(ctx, set, store, rules, listener.Addr().String(), log); err != nil {
+	if supervisor, err = newSupervisor(set, store, rules, listener.Addr().String(), log); err != nil {
 		return err
 	}
 	service := control.New(control.Options{Store: modelstore.Store{Store: store}, Supervisor: supervisor, Specs: catalog.All(), Addresses: rules.CheckAddress,
@@ -193,11 +193,7 @@ func openStore(ctx context.Context, set *settings.Settings, log *slog.Logger, ro
 }
 
 // newSupervisor makes the runner of this node; worker is the address it answers on.
-func newSupervisor(ctx context.Context, set *settings.Settings, store *models.Store, rules *egress.Egress, worker string, log *slog.Logger) (*runner.Supervisor, error) {
-	added, err := store.Regions(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("reading regions: %w", err)
-	}
+func newSupervisor(set *settings.Settings, store *models.Store, rules *egress.Egress, worker string, log *slog.Logger) (*runner.Supervisor, error) {
 	faults, err := runner.FaultsFromEnvironment(os.Getenv)
 	if err != nil {
 		return nil, err
@@ -208,7 +204,7 @@ func newSupervisor(ctx context.Context, set *settings.Settings, store *models.St
 	return runner.NewSupervisor(runner.Options{
 		Store: store, Specs: catalog.All(), Node: store.NodeID(), Worker: worker, Installation: store.InstallationID(),
 		Dial: dial, Seal: store.Sealer(), Budget: runner.NewBudget(set.MemoryBudget),
-		AllowECSRAMRole: set.AllowECSRAM, Regions: append(control.BuiltinRegions(), added...), Logger: log, Faults: faults,
+		AllowECSRAMRole: set.AllowECSRAM, Logger: log, Faults: faults,
 	}), nil
 }
 

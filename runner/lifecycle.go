@@ -39,7 +39,8 @@ func (s *Supervisor) RollUp(c Connector, tasks []TaskStatus) connector.Status {
 }
 
 func (s *Supervisor) restStatus(c Connector) ConnectorStatus {
-	return ConnectorStatus{Status: connector.Status{State: idleState(c.Desired), Since: c.UpdatedAt}, Worker: s.o.Worker}
+	st := restState(&c)
+	return ConnectorStatus{Status: st, Worker: s.o.Worker, Tasks: s.expectedTasks(&c, st)}
 }
 
 // Statuses are the roll-ups of all connectors that are no drafts.

@@ -174,7 +174,9 @@ func (r *run) rollUp() ConnectorStatus {
 		}
 		st.Tasks = append(st.Tasks, ts)
 	}
-	if len(st.Tasks) > 0 && own.State == connector.StateRunning && row.Desired == DesiredRunning {
+	if len(tasks) == 0 {
+		st.Tasks = r.s.expectedTasks(&row, own)
+	} else if own.State == connector.StateRunning && row.Desired == DesiredRunning {
 		st.Status = combine(own, st.Tasks)
 		r.s.mu.Lock()
 		trouble := r.s.storeErr

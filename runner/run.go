@@ -48,10 +48,8 @@ func startRun(parent context.Context, s *Supervisor, c Connector) *run {
 	r.log = func(level LogLevel, task int, message string, fields map[string]string) {
 		s.lines.add(LogLine{ConnectorID: c.ID, Time: time.Now(), Level: level, Task: task, Message: message, Fields: fields})
 	}
-	r.set(connector.StateDeploying, "Starting.", "")
-	if c.Desired != DesiredRunning {
-		r.set(idleState(c.Desired), "", "")
-	}
+	st := restState(&c)
+	r.set(st.State, st.Cause, "")
 	go r.loop(ctx)
 	return r
 }
@@ -70,6 +68,35 @@ func idleState(d Desired) connector.State {
 		return connector.StateDeleting
 	}
 	return connector.StateDeploying
+}
+
+// restState is the state of a connector by what is wanted of it, as long as nothing else
+// is known. One that was deployed before runs as soon as it is to run: what comes now is
+// a start, no deployment, and programs that resume or modify it expect that.
+func restState(c *Connector) connector.Status {
+	st := connector.Status{State: idleState(c.Desired), Since: c.UpdatedAt}
+	if c.Desired == DesiredRunning {
+		st.Cause = startingCause
+		if c.Deployed {
+			st.State = connector.StateRunning
+		}
+	}
+	return st
+}
+
+const startingCause = "Starting."
+
+// expectedTasks stand for the tasks of a connector that is starting.
+func (s *Supervisor) expectedTasks(c *Connector, st connector.Status) []TaskStatus {
+	spec, err := connector.Find(s.o.Specs, c.Class)
+	if err != nil || c.Desired != DesiredRunning || st.State != connector.StateRunning {
+		return nil
+	}
+	out := make([]TaskStatus, max(spec.Resolve(c.Config, connector.Env{}).Int(connector.KeyTasksMax), 1))
+	for i := range out {
+		out[i] = TaskStatus{ConnectorID: c.ID, Task: i, Node: s.o.Worker, Status: st}
+	}
+	return out
 }
 
 func (r *run) set(st connector.State, cause, remedy string) {
@@ -227,7 +254,7 @@ func (r *run) once(ctx context.Context) error {
 		if err := r.s.deploy(ctx, sub, r.step); err != nil {
 			return err
 		}
-		sub.row.Deployed = true
+		sub.row.Deployed, sub.fresh = true, true
 	}
 	r.mu.Lock()
 	r.row, r.sub = sub.row, sub
@@ -392,7 +419,7 @@ func (r *run) taskOptions(sub *subject, j *journal, m *mirror, i int) taskOption
 		},
 		Log:             func(level LogLevel, message string, fields map[string]string) { r.log(level, i, message, fields) },
 		DeadLetterTopic: sub.names.deadLetter, AbnormalTopic: sub.names.abnormal,
-		SessionTimeout: o.SessionTimeout, Faults: o.Faults,
+		SessionTimeout: o.SessionTimeout, Faults: o.Faults, FirstStart: sub.fresh,
 	}
 }
 

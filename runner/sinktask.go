@@ -34,6 +34,8 @@ type taskOptions struct {
 
 	DeadLetterTopic, AbnormalTopic string
 	SessionTimeout                 time.Duration // of the group; 0 = 10 s
+	// FirstStart: the connector has just been deployed.
+	FirstStart bool
 	// Faults is nil in production.
 	Faults Faults
 
@@ -113,6 +115,9 @@ func newSinkTask(o taskOptions) *sinkTask {
 		parts: map[kafka.TP]*partitionState{}, missing: map[string]bool{},
 	}
 	t.status = connector.Status{State: connector.StateDeploying, Cause: "Joining the consumer group.", Since: time.Now().UTC()}
+	if o.Connector.Deployed && !o.FirstStart {
+		t.status.State = connector.StateRunning // it starts again; that no member has joined yet is said by the cause
+	}
 	return t
 }
 

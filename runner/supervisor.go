@@ -44,7 +44,6 @@ type Options struct {
 	Seal            Sealer
 	Budget          *Budget
 	AllowECSRAMRole bool
-	Regions         []connector.Region
 	Logger          *slog.Logger
 	// Faults is nil in production; tests place kill points with it.
 	Faults Faults
@@ -272,7 +271,7 @@ func (s *Supervisor) env(in Instance) connector.Env {
 	return connector.Env{
 		Instance: in.Name, Region: in.Region, Version: in.Version, Brokers: len(in.Brokers),
 		VPCID: in.VPCID, VSwitchID: in.VSwitchID, InternetAccess: in.InternetAccess,
-		Regions: s.o.Regions, AllowECSRAMRole: s.o.AllowECSRAMRole,
+		AllowECSRAMRole: s.o.AllowECSRAMRole,
 	}
 }
 
@@ -285,6 +284,7 @@ type subject struct {
 	cluster  kafka.Cluster
 	env      connector.Env
 	names    resourceNames
+	fresh    bool // deployed by this run
 }
 
 func (s *Supervisor) subject(ctx context.Context, c Connector) (*subject, error) {

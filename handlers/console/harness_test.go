@@ -72,15 +72,11 @@ func newSite(t testing.TB, topics ...string) *site {
 		t.Fatal(err)
 	}
 	known := modelstore.Store{Store: store}
-	regions, err := known.Regions(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
 	dial := func(internet bool) func(context.Context, string, string) (net.Conn, error) {
 		return rules.Dialer(internet)
 	}
 	sup = runner.NewSupervisor(runner.Options{Store: store, Specs: specs, Node: store.NodeID(), Worker: "127.0.0.1:8080", Installation: store.InstallationID(),
-		Dial: dial, Seal: store.Sealer(), Budget: runner.NewBudget(16 << 20), Regions: regions, Logger: discard()})
+		Dial: dial, Seal: store.Sealer(), Budget: runner.NewBudget(16 << 20), Logger: discard()})
 	states := &told{Supervisor: sup, m: map[int64]runner.ConnectorStatus{}}
 	svc := control.New(control.Options{Store: known, Supervisor: states, Specs: specs, Addresses: rules.CheckAddress,
 		Egress: control.Egress{Allow: loopback, Apply: func(ctx context.Context) error { return applyStored(ctx, store, rules) }}})
