@@ -125,6 +125,14 @@ func serveUntil(ctx context.Context, set *settings.Settings, log *slog.Logger, l
 		return err
 	}
 	defer store.Close()
+	// A first start that fails further on has made the user all the same, and the
+	// password is told only once.
+	told := false
+	defer func() {
+		if !told {
+			announcePassword(stdout, store.GeneratedPassword())
+		}
+	}()
 	listener, err := listen(set.Addr, "SLUICE_ADDR")
 	if err != nil {
 		return err
@@ -173,7 +181,9 @@ func serveUntil(ctx context.Context, set *settings.Settings, log *slog.Logger, l
 			return handlers.ServeMetrics(ctx, metrics, runner.NewMetrics(supervisor))
 		}})
 	}
-	announce(stdout, set, listener, metrics, box, store.GeneratedPassword())
+	announce(stdout, set, listener, metrics, box)
+	announcePassword(stdout, store.GeneratedPassword())
+	told = true
 	return runParts(ctx, log, endDeadline, parts...)
 }
 
@@ -218,7 +228,7 @@ func surface(ctx context.Context, set *settings.Settings, service *control.Servi
 		pages.Sandbox, o.Faults = sandboxPages{box}, sandboxFaults{box}
 	}
 	o.Pages = console.New(pages)
-	return http.NewCrossOriginProtection().Handler(handlers.New(o))
+	return handlers.New(o)
 }
 
 // listen opens the address that a setting names.
@@ -248,7 +258,7 @@ func applyEgressRules(ctx context.Context, store *models.Store, rules *egress.Eg
 }
 
 // announce prints what a person, or a script, needs to know at start.
-func announce(w io.Writer, set *settings.Settings, console, metrics net.Listener, box *sandbox.Sandbox, password string) {
+func announce(w io.Writer, set *settings.Settings, console, metrics net.Listener, box *sandbox.Sandbox) {
 	scheme := "http"
 	if set.TLS != nil {
 		scheme = "https"
@@ -262,6 +272,10 @@ func announce(w io.Writer, set *settings.Settings, console, metrics net.Listener
 	if metrics != nil {
 		fmt.Fprintf(w, "metrics: http://%s/metrics\n", metrics.Addr())
 	}
+}
+
+// announcePassword prints the password that the first start generated; "" is none.
+func announcePassword(w io.Writer, password string) {
 	if password != "" {
 		fmt.Fprintf(w, "user: admin\npassword: %s\n", password)
 	}

@@ -244,6 +244,7 @@ func otherBodies() []badCase {
 		bad("GET", oneLogs+"?limit=1001", ``, 422, "limit"),
 		bad("GET", oneLogs+"?follow=maybe", ``, 422, "follow"),
 		bad("GET", oneLogs+"?q="+strings.Repeat("x", 1001), ``, 422, "q"),
+		bad("PATCH", instances+"/sandbox", `{"foo":1}`, 422, "no member"),
 		bad("GET", "/api/v1/instances/sandbox/connectors/nobody/logs", ``, 404, "nobody"),
 		bad("GET", "/api/v1/instances/sandbox/connectors/nobody/versions", ``, 404, "nobody"),
 		bad("POST", "/api/v1/instances/sandbox/connectors/a/choose", `{}`, 422, "choice"),

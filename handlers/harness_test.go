@@ -323,15 +323,21 @@ func (s *server) do(r request) answer {
 		}
 		req.SetBasicAuth(user, password)
 	}
+	return s.send(req)
+}
+
+// send sends a request as it is and reads the answer.
+func (s *server) send(req *http.Request) answer {
+	s.t.Helper()
 	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	res, err := client.Do(req)
 	if err != nil {
-		s.t.Fatalf("%s %s: %v", r.method, r.path, err)
+		s.t.Fatalf("%s %s: %v", req.Method, req.URL.Path, err)
 	}
 	defer res.Body.Close()
 	b, err := io.ReadAll(res.Body)
 	if err != nil {
-		s.t.Fatalf("%s %s: %v", r.method, r.path, err)
+		s.t.Fatalf("%s %s: %v", req.Method, req.URL.Path, err)
 	}
 	return answer{res.StatusCode, res.Header, string(b)}
 }

@@ -25,6 +25,8 @@ type Pages interface {
 	Routes(gin.IRouter)
 	NotFound(*gin.Context)
 	MethodNotAllowed(*gin.Context)
+	// Untrusted answers what a page of another site sent.
+	Untrusted(*gin.Context)
 }
 
 // Users verifies names and passwords; *models.Store does.
@@ -46,8 +48,8 @@ type Options struct {
 	Logger   *slog.Logger
 }
 
-// New makes the engine with every route. The caller wraps it in
-// http.CrossOriginProtection.
+// New makes the engine with every route. Requests that a page of another site sent and
+// that could change something are refused by all of them.
 func New(o Options) *gin.Engine {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -61,7 +63,7 @@ func New(o Options) *gin.Engine {
 	e.HandleMethodNotAllowed = true
 	e.RedirectTrailingSlash = false
 	e.ContextWithFallback = true
-	e.Use(recoverWith(o.Logger))
+	e.Use(recoverWith(o.Logger), sameOrigin(o.Pages))
 
 	who := Authenticator(o.Users)
 	kafkaConnect := connect.New(connect.Options{Control: o.Control, Authenticate: who, Commit: o.Commit, Healthy: o.Ready, Loggers: o.Loggers, Logger: o.Logger})
@@ -88,6 +90,27 @@ func health(r gin.IRouter, ready func(context.Context) error) {
 			}
 			g.String(http.StatusOK, "ready\n")
 		})
+	}
+}
+
+// sameOrigin refuses by the browser's own statement (Sec-Fetch-Site, Origin), each
+// surface in its own words.
+func sameOrigin(pages Pages) gin.HandlerFunc {
+	const refusal = "The request came from a page of another site; such requests change nothing here."
+	cross := http.NewCrossOriginProtection()
+	return func(g *gin.Context) {
+		if cross.Check(g.Request) == nil {
+			return
+		}
+		defer g.Abort() // after the page, which an aborted request does not get
+		switch path := g.Request.URL.Path; {
+		case below(path, connect.Prefix):
+			connect.WriteError(g.Writer, http.StatusForbidden, refusal)
+		case below(path, "/api"), pages == nil:
+			api.WriteProblem(g.Writer, http.StatusForbidden, refusal, nil)
+		default:
+			pages.Untrusted(g)
+		}
 	}
 }
 

@@ -103,5 +103,9 @@ func member(key string, v any) (text *string, wrong string) {
 	case control.InstanceInternet:
 		return nil, "must be true or false."
 	}
+	if _, known := control.InstanceSpec(nil).Field(key); !known {
+		text := ""
+		return &text, "" // whatever its type: control tells that there is no such member
+	}
 	return nil, "must be a string, not " + web.KindOf(v) + "."
 }

@@ -32,7 +32,8 @@ type errorBody struct {
 	Message string `json:"message"`
 }
 
-func writeError(w http.ResponseWriter, code int, message string) {
+// WriteError answers a refusal in Connect's form.
+func WriteError(w http.ResponseWriter, code int, message string) {
 	writeJSON(w, code, errorBody{code, message})
 }
 
@@ -60,17 +61,17 @@ func (s *Server) fail(c *call, err error) {
 	)
 	switch {
 	case errors.As(err, &own):
-		writeError(c.w, own.code, own.message)
+		WriteError(c.w, own.code, own.message)
 	case errors.Is(err, web.ErrUnauthorized):
 		c.w.Header().Set("WWW-Authenticate", web.Challenge)
-		writeError(c.w, http.StatusUnauthorized, "User cannot access the resource.")
+		WriteError(c.w, http.StatusUnauthorized, "User cannot access the resource.")
 	case errors.As(err, &throttled):
 		web.SetRetryAfter(c.w.Header(), throttled.After)
-		writeError(c.w, http.StatusTooManyRequests, throttled.Error())
+		WriteError(c.w, http.StatusTooManyRequests, throttled.Error())
 	case errors.Is(err, web.ErrTooLarge):
-		writeError(c.w, http.StatusRequestEntityTooLarge, "The body is larger than 1 MiB.")
+		WriteError(c.w, http.StatusRequestEntityTooLarge, "The body is larger than 1 MiB.")
 	case errors.As(err, &body):
-		writeError(c.w, http.StatusBadRequest, body.Text)
+		WriteError(c.w, http.StatusBadRequest, body.Text)
 	default:
 		s.failControl(c, control.AsError(err))
 	}
@@ -102,7 +103,7 @@ func (s *Server) failControl(c *call, e *control.Error) {
 	if e.Kind == control.Invalid {
 		message = e.Error()
 	}
-	writeError(c.w, code, message)
+	WriteError(c.w, code, message)
 }
 
 // lost replaces the text of a connector that does not exist by the endpoint's own.

@@ -121,7 +121,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer func() {
 		if p := recover(); p != nil {
 			s.o.Logger.Error("serving Connect's API", "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))
-			writeError(w, http.StatusInternalServerError, "Something went wrong inside Sluice; the server's log says what.")
+			WriteError(w, http.StatusInternalServerError, "Something went wrong inside Sluice; the server's log says what.")
 		}
 	}()
 	act, err := s.match(c)

@@ -93,3 +93,8 @@ func (c *Console) NotFound(g *gin.Context) {
 func (c *Console) MethodNotAllowed(g *gin.Context) {
 	c.serve(route{method: http.MethodGet, path: "", open: true, to: func(q *request) error { return q.methodNotAllowed() }})(g)
 }
+
+// Untrusted answers what a page of another site sent.
+func (c *Console) Untrusted(g *gin.Context) {
+	c.serve(route{method: http.MethodGet, path: "", open: true, to: func(q *request) error { return q.tokenError() }})(g)
+}
