@@ -64,6 +64,9 @@ func (w *window) judgeWidth(page string) {
 		const scrolls = e => { for (let p = e.parentElement; p; p = p.parentElement) if (/auto|scroll|hidden|clip/.test(getComputedStyle(p).overflowX)) return true; return false };
 		return document.documentElement.scrollWidth + " px: " + [...document.querySelectorAll("body *")].filter(e => e.getBoundingClientRect().right > limit + 1 && !scrolls(e)).slice(0, 4).map(e => e.outerHTML.slice(0, 100)).join(" | ");
 	})()`)
+	if lists := eval[int](w, `[...document.querySelectorAll(".table.list")].filter(t => t.parentElement.scrollWidth > t.parentElement.clientWidth).length`); lists > 0 {
+		w.t.Errorf("%s: %d lists are wider than a screen of %d px", page, lists, narrowWidth)
+	}
 	if wide != "" {
 		w.t.Errorf("%s scrolls sideways on a screen of %d px: %s", page, narrowWidth, wide)
 	}

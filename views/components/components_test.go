@@ -39,7 +39,7 @@ func TestFormats(t *testing.T) {
 		{Bytes(0), "0 B"}, {Bytes(1023), "1023 B"}, {Bytes(1536), "1.5 KiB"}, {Bytes(64 << 20), "64 MiB"}, {Bytes(-2048), "-2 KiB"}, {Bytes(math.MaxInt64), "8192 PiB"},
 		{Compact(0), "0"}, {Compact(950), "950"}, {Compact(9999), "9,999"}, {Compact(12345), "12.3k"}, {Compact(4.56e6), "4.56M"}, {Compact(0.5), "0.5"},
 		{Duration(ctx, 850*time.Millisecond), "850 ms"}, {Duration(ctx, 1500*time.Millisecond), "1.5 s"}, {Duration(ctx, 99*time.Second), "99 s"}, {Duration(ctx, 3*time.Minute), "3 min"},
-		{Duration(ctx, 2*time.Hour), "2 h"}, {Duration(ctx, 125*time.Minute), "2 h 5 min"}, {Duration(ctx, 96*time.Hour), "4 d"}, {Duration(ctx, -3*time.Minute), "3 min"},
+		{Duration(ctx, 2*time.Hour), "2 h"}, {Duration(ctx, 125*time.Minute), "2 h 5 min"}, {Duration(ctx, 26*time.Hour+time.Minute), "26 h"}, {Duration(ctx, 96*time.Hour), "4 d"}, {Duration(ctx, -3*time.Minute), "3 min"},
 		{Lag(ctx, -1), "not known"}, {Lag(ctx, 4*time.Second), "up to date"}, {Lag(ctx, 3*time.Minute), "3 min behind"},
 		{Ago(ctx, at), "now"}, {Ago(ctx, at.Add(-3*time.Minute)), "3 min ago"}, {Ago(ctx, at.Add(2*time.Hour)), "in 2 h"},
 		{Rate(ctx, 88.4), "88.4/s"}, {ByteRate(ctx, 1536), "1.5 KiB/s"},
@@ -86,6 +86,15 @@ func TestFormFieldTellsItsError(t *testing.T) {
 	}
 	if doc.Find("label[for=f-oss-bucket]").Length() != 1 || !strings.Contains(doc.Find("#f-oss-bucket-error").Text(), "No such bucket.") {
 		t.Error("no label or no error text")
+	}
+}
+
+func TestFieldErrorIsASentence(t *testing.T) {
+	t.Parallel()
+	for message, want := range map[string]string{"must be from 1 to 9.": "Must be from 1 to 9.", "oss.bucket must be set.": "oss.bucket must be set.", "Use letters.": "Use letters.", "": ""} {
+		if got := sentence(message); got != want {
+			t.Errorf("%q became %q, want %q", message, got, want)
+		}
 	}
 }
 

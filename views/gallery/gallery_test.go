@@ -105,6 +105,25 @@ func checkPage(t *testing.T, body string) {
 		}
 	})
 	checkLinks(t, doc)
+	checkWords(t, doc)
+}
+
+var onePlural = regexp.MustCompile(`(?:^|[^\d.,])1 (?:records|partitions|connectors|brokers|objects|changes|settings|faults|entries|steps)\b`)
+
+// checkWords looks for plurals of one thing and for headings that skip a level, which a screen reader stumbles over.
+func checkWords(t *testing.T, doc *goquery.Document) {
+	t.Helper()
+	if found := onePlural.FindString(doc.Text()); found != "" {
+		t.Errorf("%q: one is no plural", found)
+	}
+	level := 1
+	doc.Find("main").Find("h1, h2, h3, h4").Each(func(_ int, s *goquery.Selection) {
+		next := int(goquery.NodeName(s)[1] - '0')
+		if next > level+1 {
+			t.Errorf("a heading of level %d follows one of level %d: %s", next, level, strings.TrimSpace(s.Text()))
+		}
+		level = next
+	})
 }
 
 // checkLinks looks for assets and icons that are not there, and message IDs without a text.
