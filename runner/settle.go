@@ -14,7 +14,10 @@ import (
 )
 
 const (
-	redoFetchBytes = 4 << 20
+	// Several partitions redo at once after a start (redoing of each task); this is what
+	// each has in memory beside its chunk.
+	redoFetchBytes = 1 << 20
+	redoing        = 4
 	redoFetchWait  = 500 * time.Millisecond
 )
 
@@ -30,6 +33,8 @@ type settler struct {
 	// persist repeats an act while a system is away, and shows that; giveUp > 0 bounds
 	// the further attempts.
 	persist func(ctx context.Context, giveUp int, act func() error) error
+	// turns, where there is one, bounds how many redo at the same time.
+	turns chan struct{}
 	// held tells how much memory the range takes; nil where nobody counts.
 	held func(int64)
 }
@@ -53,7 +58,7 @@ func (s *settler) fault(step string) error {
 // settle resolves in, which stands at the position with header h, and commits the
 // position behind it under the current configuration.
 func (s *settler) settle(ctx context.Context, h header, in *connector.Intent) (settled, error) {
-	sink, tuning, closeSink, err := s.sinkFor(ctx, in)
+	sink, closeSink, err := s.sinkFor(ctx, in)
 	if err != nil {
 		return settled{}, err
 	}
@@ -72,7 +77,9 @@ func (s *settler) settle(ctx context.Context, h header, in *connector.Intent) (s
 	case connector.Done:
 		return s.advance(ctx, h, in)
 	case connector.Redo:
-		return s.redo(ctx, sink, tuning, h, in)
+		// Refusals of the destination are met by the policy of now: what the intent names
+		// is the same with either, and changing the policy is how a person goes on.
+		return s.redo(ctx, sink, newSinkTuning(s.o.Config), h, in)
 	}
 	lost := fmt.Sprintf("it cannot be known whether offsets %d to %d of %s/%d reached the destination", in.First, in.Next-1, s.tp.Topic, s.tp.Partition)
 	if out.Detail != "" {
@@ -83,31 +90,31 @@ func (s *settler) settle(ctx context.Context, h header, in *connector.Intent) (s
 
 // sinkFor gives the sink with the shape settings that the intent was made with and
 // the access settings of now.
-func (s *settler) sinkFor(ctx context.Context, in *connector.Intent) (connector.Sink, sinkTuning, func(), error) {
+func (s *settler) sinkFor(ctx context.Context, in *connector.Intent) (connector.Sink, func(), error) {
 	none := func() {}
 	if in.Config == s.o.Hash {
-		return s.sink, newSinkTuning(s.o.Config), none, nil
+		return s.sink, none, nil
 	}
 	var old connector.Config
 	var known bool
 	err := s.persist(ctx, 0, func() (err error) { old, known, err = s.o.ConfigByHash(ctx, in.Config); return err })
 	if err != nil {
-		return nil, sinkTuning{}, nil, fmt.Errorf("reading configuration %s: %w", in.Config, err)
+		return nil, nil, fmt.Errorf("reading configuration %s: %w", in.Config, err)
 	}
 	if !known {
-		return nil, sinkTuning{}, nil, intentStop(fmt.Sprintf("the configuration %s, with which offsets %d to %d of %s/%d were being delivered, is not in the configuration topic",
+		return nil, nil, intentStop(fmt.Sprintf("the configuration %s, with which offsets %d to %d of %s/%d were being delivered, is not in the configuration topic",
 			in.Config, in.First, in.Next-1, s.tp.Topic, s.tp.Partition), in, nil)
 	}
 	if s.o.Spec.SameShape(old, s.o.Config) {
-		return s.sink, newSinkTuning(s.o.Config), none, nil
+		return s.sink, none, nil
 	}
 	pinned := s.o.Spec.Pin(old, s.o.Config)
 	var sink connector.Sink
 	err = s.persist(ctx, 0, func() (err error) { sink, err = s.o.Spec.NewSink(ctx, pinned, s.o.Deps); return err })
 	if err != nil {
-		return nil, sinkTuning{}, nil, fmt.Errorf("opening the destination with the shape settings of configuration %s: %w", in.Config, err)
+		return nil, nil, fmt.Errorf("opening the destination with the shape settings of configuration %s: %w", in.Config, err)
 	}
-	return sink, newSinkTuning(pinned), func() { _ = sink.Close() }, nil
+	return sink, func() { _ = sink.Close() }, nil
 }
 
 // advance commits the position behind an intent that is done.
@@ -142,6 +149,14 @@ func (s *settler) finish(ctx context.Context, h header, in *connector.Intent, la
 func (s *settler) redo(ctx context.Context, sink connector.Sink, tuning sinkTuning, h header, in *connector.Intent) (settled, error) {
 	if err := s.fault(stepRedo); err != nil {
 		return settled{}, err
+	}
+	if s.turns != nil {
+		select {
+		case s.turns <- struct{}{}:
+			defer func() { <-s.turns }()
+		case <-ctx.Done():
+			return settled{}, context.Cause(ctx)
+		}
 	}
 	at := in.Range
 	at.Next = 0
