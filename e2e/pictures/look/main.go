@@ -43,6 +43,7 @@ func main() {
 	want := flag.String("looks", "light,dark,narrow", "of light, dark, narrow, plain, plain-narrow (plain: without scripts)")
 	match := flag.String("match", "", "expression that names of gallery pages match")
 	axe := flag.Bool("axe", false, "let axe-core judge")
+	ask := flag.String("ask", "", "JavaScript whose text is printed for each page")
 	flag.Parse()
 	m := harness.NewMain("look")
 	if err := os.MkdirAll(*out, 0o755); err != nil {
@@ -58,7 +59,7 @@ func main() {
 	}
 	for _, l := range looks {
 		if strings.Contains(","+*want+",", ","+l.name+",") {
-			eye := &eye{m: m, look: l, base: *base, out: *out, axe: rules}
+			eye := &eye{m: m, look: l, base: *base, out: *out, axe: rules, ask: *ask}
 			eye.all(*password, paths)
 		}
 	}
@@ -110,6 +111,7 @@ type eye struct {
 	m              *harness.Main
 	look           look
 	base, out, axe string
+	ask            string
 	ctx            context.Context
 }
 
@@ -167,6 +169,9 @@ func (e *eye) page(path string) {
 	}
 	if s := do(e, "measuring "+path, chromedp.Evaluate[string](wider)); s != "" {
 		fmt.Printf("%s %s: wider than the window: %s\n", path, e.look.name, s)
+	}
+	if e.ask != "" {
+		fmt.Printf("%s %s: %s\n", path, e.look.name, do(e, "asking "+path, chromedp.Evaluate[string](e.ask)))
 	}
 	if e.axe == "" {
 		return
