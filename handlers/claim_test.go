@@ -41,3 +41,44 @@ func TestTakeOverByREST(t *testing.T) {
 		t.Errorf("audit %+v, %v", entries, err)
 	}
 }
+
+// TestParametersAreKnown: one that is written wrong is named, not passed over.
+func TestParametersAreKnown(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	s.create("a", "STOPPED")
+	for path, names := range map[string]string{
+		oneLogs + "?since=2026-01-01T00:00:00Z": "since", oneLogs + "?Level=INFO": "Level", oneLogs + "?limit=1&limit=2": "limit", oneLogs + "?q=%zz": "query",
+		instances + "?limit=1&page=2": "page", instances + "/sandbox?x=": "x", instances + "/sandbox/connectors/a/versions?limit=1": "limit",
+	} {
+		if a := s.call("GET", path, ""); a.status != 400 || !strings.Contains(a.body, names) {
+			t.Errorf("%s: %d %s", path, a.status, a.body)
+		}
+	}
+	s.must(200, "GET", oneLogs+"?level=INFO&task=-1&from=2026-01-01T00:00:00Z&limit=1&q=x&follow=false", "")
+	for _, path := range []string{connectors + "/a?force=yes", connectors + "/a/offsets?force=1"} {
+		if a := s.call("DELETE", path, ""); a.status != 400 || !strings.Contains(a.body, "force") {
+			t.Errorf("%s: %d %s", path, a.status, a.body)
+		}
+	}
+	s.must(204, "DELETE", connectors+"/a?force=TRUE", "")
+}
+
+// TestOneQuotaRequestAtATime: a second one is refused while the first waits.
+func TestOneQuotaRequestAtATime(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	const path = "/api/v1/instances/sandbox/quota-requests"
+	s.must(201, "POST", path, `{"wanted":20,"reason":"more"}`)
+	if a := s.call("POST", path, `{"wanted":30,"reason":"still more"}`); a.status != 409 || !strings.Contains(a.body, "asked for 20 connectors") || !strings.Contains(a.body, "admin") {
+		t.Errorf("second: %d %s", a.status, a.body)
+	}
+	open, err := s.svc.QuotaRequests(admin(t), true)
+	if err != nil || len(open) != 1 {
+		t.Fatalf("open: %+v, %v", open, err)
+	}
+	if err := s.svc.DecideQuota(admin(t), open[0].ID, false, 0, "no"); err != nil {
+		t.Fatal(err)
+	}
+	s.must(201, "POST", path, `{"wanted":30,"reason":"again"}`)
+}

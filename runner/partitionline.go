@@ -189,7 +189,7 @@ func (l *partitionLine) finishByCause(err error) {
 	switch {
 	case errors.As(err, &wrong):
 		l.t.o.Log(LogError, "The destination refuses: "+sentence(err), l.fields(map[string]string{"error": err.Error()}))
-		l.stop(&stopError{state: connector.StateFailed, cause: sentence(err), remedy: wrong.Remedy})
+		l.stop(&stopError{state: connector.StateFailed, cause: sentence(err), remedy: wrong.Remedy, field: wrong.Field})
 	case errors.As(err, &gap):
 		l.stop(l.stopFor(gap.Error(), gap.Choices))
 	case errors.As(err, &mismatch):

@@ -80,7 +80,7 @@ func (p *partitionState) stop(e *stopError, in *connector.Intent) {
 	if p.status.State == e.state && p.status.Cause == e.cause {
 		since = p.status.Since
 	}
-	p.status = connector.Status{State: e.state, Cause: e.cause, Remedy: e.remedy, Since: since}
+	p.status = connector.Status{State: e.state, Cause: e.cause, Remedy: e.remedy, Field: e.field, Since: since}
 	p.lost, p.choices, p.intent = e.lost, e.choices, in
 }
 

@@ -75,7 +75,7 @@ func (t *sinkTask) failed(err error) error {
 	st := connector.Status{State: connector.StateFailed, Cause: sentence(err)}
 	var wrong *connector.WrongError
 	if errors.As(err, &wrong) {
-		st.Remedy = wrong.Remedy
+		st.Remedy, st.Field = wrong.Remedy, wrong.Field
 	}
 	t.setStatus(st)
 	return err

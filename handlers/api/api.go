@@ -51,14 +51,14 @@ func New(o Options) *API {
 // Routes adds every path of the API to r.
 func (a *API) Routes(r gin.IRouter) {
 	g := r.Group(Prefix)
-	on := func(method, path string, to func(*call) error) {
-		g.Handle(method, path, a.serve(to))
+	on := func(method, path string, to func(*call) error, parameters ...string) {
+		g.Handle(method, path, a.serve(to, parameters))
 		if method == http.MethodGet {
-			g.Handle(http.MethodHead, path, a.serve(to))
+			g.Handle(http.MethodHead, path, a.serve(to, parameters))
 		}
 	}
 	const instance, one = "/instances/:instance", "/instances/:instance/connectors/:connector"
-	on("GET", "/instances", instanceList)
+	on("GET", "/instances", instanceList, "limit", "cursor")
 	on("POST", "/instances", instanceCreate)
 	on("GET", instance, instanceShow)
 	on("PATCH", instance, instancePatch)
@@ -67,12 +67,12 @@ func (a *API) Routes(r gin.IRouter) {
 	on("POST", instance+"/quota-requests", quotaRequest)
 	on("POST", instance+"/checks", checkRun)
 	on("POST", instance+"/preview", previewShow)
-	on("GET", instance+"/topics", topicList)
+	on("GET", instance+"/topics", topicList, "limit", "cursor")
 	on("POST", instance+"/topics", topicCreate)
 	on("GET", instance+"/topics/:topic", topicShow)
 	on("POST", instance+"/topics/:topic/records", recordSend)
-	on("GET", instance+"/topics/:topic/records/:partition/:offset/fate", recordFate)
-	on("GET", one+"/logs", logShow)
+	on("GET", instance+"/topics/:topic/records/:partition/:offset/fate", recordFate, "connector")
+	on("GET", one+"/logs", logShow, "level", "task", "from", "to", "q", "limit", "follow")
 	on("GET", one+"/versions", versionList)
 	on("GET", one+"/resources", resourceList)
 	on("GET", one+"/choices", choiceList)
@@ -90,8 +90,9 @@ type call struct {
 	svc *control.Service
 }
 
-// serve wraps an action: who asks, then the action, then its error as a problem.
-func (a *API) serve(to func(*call) error) gin.HandlerFunc {
+// serve wraps an action: who asks, its query parameters, then the action, then its error
+// as a problem.
+func (a *API) serve(to func(*call) error, parameters []string) gin.HandlerFunc {
 	return func(g *gin.Context) {
 		actor, err := a.o.Authenticate.Actor(g.Request)
 		if err != nil {
@@ -99,6 +100,10 @@ func (a *API) serve(to func(*call) error) gin.HandlerFunc {
 			return
 		}
 		g.Request = g.Request.WithContext(control.WithActor(g.Request.Context(), actor))
+		if err := onlyParameters(g.Request.URL.RawQuery, parameters); err != nil {
+			a.fail(g, err)
+			return
+		}
 		if err := to(&call{g, a, a.o.Control}); err != nil {
 			a.fail(g, err)
 		}

@@ -2,6 +2,7 @@ package connect
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/sluice-io/sluice/runner/control"
@@ -19,11 +20,27 @@ func connectorDelete(s *Server, c *call) error {
 	default:
 		return bad("resources must be keep or delete, not %q.", plain(v))
 	}
-	o.Force = flag(query.Get("force"))
+	var err error
+	if o.Force, err = force(query); err != nil {
+		return err
+	}
 	if err := s.o.Control.DeleteConnector(c.ctx, c.instance, c.name(), o); err != nil {
 		return lost(err, "Connector %s not found", plain(c.name()))
 	}
 	return c.empty(http.StatusNoContent)
+}
+
+// force reads a parameter of Sluice's own, whose risk nobody should run by a typing error
+// or believe to have taken.
+func force(query url.Values) (bool, error) {
+	switch v := strings.ToLower(query.Get("force")); v {
+	case "", "false":
+		return false, nil
+	case "true":
+		return true, nil
+	default:
+		return false, bad("force must be true or false, not %q.", plain(v))
+	}
 }
 
 // flag reads a boolean as Java does: anything but true, in any case, is false.

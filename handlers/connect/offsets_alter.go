@@ -39,7 +39,11 @@ func offsetsAlter(s *Server, c *call) error {
 			return err
 		}
 	}
-	if err := s.o.Control.AlterPositions(c.ctx, c.instance, c.name(), changes, flag(c.r.URL.Query().Get("force"))); err != nil {
+	forced, err := force(c.r.URL.Query())
+	if err != nil {
+		return err
+	}
+	if err := s.o.Control.AlterPositions(c.ctx, c.instance, c.name(), changes, forced); err != nil {
 		return notStopped(lost(err, "Connector %s not found", plain(c.name())), c.name())
 	}
 	return c.json(http.StatusOK, map[string]string{"message": "The offsets for this connector have been altered successfully"})
@@ -50,7 +54,11 @@ func offsetsReset(s *Server, c *call) error {
 	if err := s.stopped(c); err != nil {
 		return err
 	}
-	if err := s.o.Control.ResetPositions(c.ctx, c.instance, c.name(), flag(c.r.URL.Query().Get("force"))); err != nil {
+	forced, err := force(c.r.URL.Query())
+	if err != nil {
+		return err
+	}
+	if err := s.o.Control.ResetPositions(c.ctx, c.instance, c.name(), forced); err != nil {
 		return notStopped(lost(err, "Connector %s not found", plain(c.name())), c.name())
 	}
 	return c.json(http.StatusOK, map[string]string{"message": "The offsets for this connector have been reset successfully"})

@@ -20,5 +20,11 @@ func remedyAct(ctx context.Context, row control.ConnectorWithStatus) components.
 	if st.Claimant != "" {
 		return components.Action{Label: text.T(ctx, "takeover.open"), Icon: "arrow-right", Href: href + "/take-over"}
 	}
+	if row.Spec != nil && st.Field != connector.KeyClass {
+		f, known := row.Spec.Field(st.Field)
+		if known && f.Fixed != connector.FixedAlways && (f.Fixed == connector.FixedNever || !row.Delivered) {
+			return components.Action{Label: text.T(ctx, "connector.modify"), Icon: "pencil", Href: href + "/modify#" + components.Field{Key: f.Key}.ID()}
+		}
+	}
 	return components.Action{Label: text.T(ctx, "connector.resume"), Icon: "play", Post: href + "/resume"}
 }

@@ -31,11 +31,16 @@ func (q *request) connectorRow(c models.ConnectorInfo) views.ConnectorRow {
 		Diverted: st.Diverted, LastDelivery: st.LastDelivery,
 	}
 	switch st.State {
-	case connector.StateRunning, connector.StateRecovering, connector.StateDegraded:
+	case connector.StateRunning, connector.StateDegraded:
+	case connector.StateRecovering:
+		row.Waiting, row.Lag = knownLag(row.Waiting, row.Lag)
 	case connector.StateNotDeployed, connector.StateDeploying, connector.StateDeleting:
+		row.Rate, row.Waiting, row.Lag = -1, -1, -1
+	case connector.StateSuspending, connector.StateSuspended, connector.StateStopped: // nobody follows the topic's end
 		row.Rate, row.Waiting, row.Lag = -1, -1, -1
 	default:
 		row.Rate = -1
+		row.Waiting, row.Lag = knownLag(row.Waiting, row.Lag)
 	}
 	if needsSomebody(c) || st.State == connector.StateRecovering {
 		row.Cause, row.Remedy = st.Cause, st.Remedy
@@ -46,13 +51,23 @@ func (q *request) connectorRow(c models.ConnectorInfo) views.ConnectorRow {
 	}
 	row.Menu = connectorMenu(ctx, c, q.may(control.Operator))
 	if needsSomebody(c) {
-		row.Act = remedyAction(ctx, c, q.may(control.Operator))
+		spec, _ := q.c.control.Spec(c.Class) // of another version: no field of it is known
+		row.Act = remedyAction(ctx, c, spec, q.may(control.Operator))
 	}
 	return row
 }
 
+// knownLag is what is known of a connector that is not well: that nothing waits is
+// not, as long as nobody reads.
+func knownLag(waiting int64, lag time.Duration) (int64, time.Duration) {
+	if waiting == 0 {
+		return -1, -1
+	}
+	return waiting, lag
+}
+
 // remedyAction is the next step for a connector that needs somebody.
-func remedyAction(ctx context.Context, c models.ConnectorInfo, operator bool) components.Action {
+func remedyAction(ctx context.Context, c models.ConnectorInfo, spec *connector.Spec, operator bool) components.Action {
 	href := connectorURL(c.Instance, c.Name)
 	logs := components.Action{Label: text.T(ctx, "act.logs"), Icon: "scroll-text", Href: href + "/logs", Small: true}
 	switch {
@@ -60,8 +75,10 @@ func remedyAction(ctx context.Context, c models.ConnectorInfo, operator bool) co
 		return logs
 	case c.Status.State == connector.StateGap:
 		return components.Action{Label: text.T(ctx, "act.choose"), Icon: "split", Href: href, Small: true}
-	case c.Status.State == connector.StateFailed, c.Status.State == connector.StateDegraded:
-		return components.Action{Label: text.T(ctx, "connector.resume"), Icon: "play", Post: href + "/resume", Small: true}
+	}
+	if act := remedyAct(ctx, control.ConnectorWithStatus{Connector: control.Connector{Connector: c.Connector, Spec: spec}, Status: c.Status}); act.Label != "" {
+		act.Small = true
+		return act
 	}
 	return logs
 }

@@ -78,9 +78,28 @@ func (c *Console) connectorPage(q *request) (views.ConnectorPage, error) {
 	}
 	points, from := c.lastHour(q)
 	m.Stats = connectorStats(ctx, lastMinute(c.allTime(q, st), points, from.Add(time.Hour)))
+	if !followed(st) {
+		for i := range m.Stats {
+			if label := m.Stats[i].Label; label == text.T(ctx, "connector.waiting") || label == text.T(ctx, "connector.lag") {
+				m.Stats[i] = components.Stat{Label: label, Value: "–", Sub: text.T(ctx, "unfollowed.sub")}
+			}
+		}
+	}
 	m.Charts = connectorCharts(ctx, points, from)
 	m.Tasks = connectorTasks(q, row)
 	return m, nil
+}
+
+// followed tells whether somebody knows how much waits: a task that reads a partition.
+func followed(st control.ConnectorStatus) bool {
+	for _, t := range st.Tasks {
+		for _, p := range t.Partitions {
+			if p.Position >= 0 && p.End >= 0 {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // connectorStats are the figures: what was delivered, how fast, and what waits.

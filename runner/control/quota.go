@@ -31,6 +31,17 @@ func (s *Service) RequestQuota(ctx context.Context, instance string, wanted int,
 	if err := invalid(problems); err != nil {
 		return QuotaRequest{}, err
 	}
+	unlock, err := s.locks.lock(ctx, "quota of "+instance)
+	if err != nil {
+		return QuotaRequest{}, err
+	}
+	defer unlock()
+	if open, waits, err := s.WaitingQuotaRequest(ctx, instance); err != nil {
+		return QuotaRequest{}, err
+	} else if waits {
+		return QuotaRequest{}, conflict("%s asked for %d connectors on %s at %s, and no administrator has decided yet. Ask again after that, or ask them to grant more.",
+			open.By, open.Wanted, quoted(instance), open.CreatedAt.UTC().Format("2006-01-02 15:04 UTC"))
+	}
 	r := QuotaRequest{InstanceID: in.ID, Instance: in.Name, Wanted: wanted, Reason: reason, By: ActorFrom(ctx).Name, State: "open"}
 	if err := s.store.RequestQuota(ctx, &r); err != nil {
 		return QuotaRequest{}, fromStore(err, "instance "+quoted(instance))
