@@ -73,6 +73,9 @@ func (c Chart) top() float64 {
 			}
 		}
 	}
+	if c.Bytes {
+		highest = max(highest, 2) // half of one byte has no label
+	}
 	if !c.Bytes || highest < 1024 {
 		return niceTop(highest)
 	}

@@ -163,6 +163,10 @@ func TestChartGeometry(t *testing.T) {
 	if got := b.yLabels(); strings.Join(got, " | ") != "5 MiB | 2.5 MiB | 0 B" {
 		t.Errorf("labels %v", got)
 	}
+	idle := Chart{Bytes: true, Series: []Series{{Points: []Point{{at, 0}, {at.Add(time.Minute), 0}}}}}
+	if got := idle.yLabels(); strings.Join(got, " | ") != "2 B | 1 B | 0 B" {
+		t.Errorf("labels of nothing %v", got)
+	}
 	if !(Chart{Series: []Series{{Points: []Point{{at, 1}}}}}).empty() {
 		t.Error("one point is no line")
 	}
