@@ -106,8 +106,7 @@ func (p sandboxPages) Requests(limit int) []console.SandboxRequest {
 func (p sandboxPages) Faults() []console.SandboxFault {
 	var out []console.SandboxFault
 	for _, f := range p.box.OSS.Faults.List() {
-		out = append(out, console.SandboxFault{Operation: f.Operation, KeyPrefix: f.KeyPrefix, Rate: f.Rate, Status: f.Status, Code: f.Code, AfterStoring: f.AfterStoring,
-			LatencyMS: f.LatencyMS, Cut: f.Cut, SkewSeconds: f.SkewSeconds, WrongCRC: f.WrongCRC, Hits: f.Hits})
+		out = append(out, console.SandboxFault(f))
 	}
 	return out
 }
@@ -117,8 +116,7 @@ func (p sandboxPages) SetFaults(list []console.SandboxFault) []console.SandboxPr
 	var problems []console.SandboxProblem
 	faults := make([]sandbox.Fault, len(list))
 	for i, f := range list {
-		faults[i] = sandbox.Fault{Operation: f.Operation, KeyPrefix: f.KeyPrefix, Rate: f.Rate, Status: f.Status, Code: f.Code, AfterStoring: f.AfterStoring,
-			LatencyMS: f.LatencyMS, Cut: f.Cut, SkewSeconds: f.SkewSeconds, WrongCRC: f.WrongCRC}
+		faults[i] = sandbox.Fault(f)
 		for _, e := range faults[i].Validate() {
 			problems = append(problems, console.SandboxProblem{Fault: i, Field: e.Field, Message: e.Problem + "; " + e.Remedy})
 		}

@@ -84,17 +84,20 @@ type SandboxRequest struct {
 // SandboxFault makes the stand-in misbehave; the fields are those of the call
 // POST /api/v1/sandbox/oss/faults.
 type SandboxFault struct {
-	Operation    string  // "PutObject"; "*" is any
-	KeyPrefix    string  // of object names; "" is any
-	Rate         float64 // share of matching requests, above 0, at most 1
-	Status       int     // HTTP status to answer with, 400–599; 0 is none
-	Code         string
-	AfterStoring bool
-	LatencyMS    int
-	Cut          string // "before", "after" storing, or ""
-	SkewSeconds  int
-	WrongCRC     bool
-	Hits         int // requests struck so far; not set by callers
+	Operation      string  // "PutObject"; "*" is any
+	KeyPrefix      string  // of object names; "" is any
+	Rate           float64 // share of matching requests, above 0, at most 1
+	Status         int     // HTTP status to answer with, 400–599; 0 is none
+	Code           string
+	Message        string
+	AfterStoring   bool
+	LatencyMS      int
+	Cut            string // "before", "after" storing, or ""
+	SkewSeconds    int
+	WrongCRC       bool
+	Max            int // requests after which it is spent; 0 is never
+	ExpiresAfterMS int // from the moment it is set; 0 is never
+	Hits           int // requests struck so far; not set by callers
 }
 
 // SandboxProblem is one wrong value of a fault.
