@@ -39,7 +39,10 @@ type partitionLine struct {
 	// Of the reading stage.
 	next     int64 // offset that the next chunk begins at or that the open one has reached
 	open     *openChunk
-	last     *record.Record // read last
+	records  [2]record.Record
+	last     *record.Record // read last, one of records; nil after letGo
+	seen     *lastRecord    // of the record read last, when its chunk closed or it was let go
+	seenTime int64          // its timestamp, ms
 	openTime atomic.Int64   // timestamp of the open chunk's first record, ms; 0 none
 	timer    *time.Timer
 	due      time.Time // when the open chunk closes by age
@@ -54,7 +57,7 @@ type partitionLine struct {
 func newPartitionLine(s *taskSession, f *finding) *partitionLine {
 	t := s.t
 	l := &partitionLine{t: t, s: s, found: f, st: t.partition(f.tp), queue: make(chan *closedChunk, 1), wake: make(chan struct{}, 1)}
-	l.settler = settler{o: &t.o, commits: s.commits, reader: s.clients.reader, sink: s.clients.sink, tp: f.tp, persist: l.persistent}
+	l.settler = settler{o: &t.o, commits: s.commits, reader: s.clients.reader, sink: s.clients.sink, tp: f.tp, persist: l.persistent, turns: s.redoing}
 	l.share = t.o.Budget.share(l.wake)
 	l.held = func(n int64) { l.share.set(n) }
 	l.ctx, l.cancel = context.WithCancelCause(s.kafka.Context())

@@ -76,14 +76,14 @@ func (c *closedChunk) drop(st *partitionState) {
 	}
 }
 
-// read fills chunks from the claim until the session ends or the partition stops. The
-// two records take turns, so that the one read last is still there when the next call
-// of the claim fails.
+// read fills chunks from the claim until the session ends or the partition stops. Two
+// records take turns, so that the one read last is still there when the next call of
+// the claim fails.
 func (l *partitionLine) read() error {
-	var a, b record.Record
-	current, other := &a, &b
-	for {
+	for turn := 0; ; {
+		current := &l.records[turn]
 		if err := l.claim.Next(l.ctx, current, l.wake, l.timer.C); err != nil {
+			l.letGo()
 			if err := l.idle(err); err != nil {
 				return err
 			}
@@ -95,8 +95,18 @@ func (l *partitionLine) read() error {
 		if err := l.add(current); err != nil {
 			return err
 		}
-		current, other = other, current
+		turn = 1 - turn
 	}
+}
+
+// letGo keeps what is to be known of the record read last, and not its bytes: they
+// lie in the answer of a fetch, which holds the records of many partitions and would
+// stay in memory with it while this one waits.
+func (l *partitionLine) letGo() {
+	if l.last != nil {
+		l.seen, l.seenTime, l.last = newLastRecord(l.last), l.last.Timestamp, nil
+	}
+	l.records = [2]record.Record{}
 }
 
 // add takes one record into the open chunk and closes it when a bound is reached.
@@ -319,8 +329,11 @@ func (l *partitionLine) closeOpen(stop *stopError) error {
 	l.openTime.Store(0)
 	l.timer.Stop()
 	l.share.set(c.chunk.Held() + c.outBytes)
+	if l.last != nil {
+		l.seen, l.seenTime = newLastRecord(l.last), l.last.Timestamp
+	}
 	out := &closedChunk{
-		chunk: c.chunk, last: newLastRecord(l.last), bytes: c.bytes, time0: c.time0, timeLast: l.last.Timestamp,
+		chunk: c.chunk, last: l.seen, bytes: c.bytes, time0: c.time0, timeLast: l.seenTime,
 		outs: c.outs, diverted: c.diverted, stop: stop, counted: true, release: l.share.close(),
 		intent: connector.Intent{
 			Range:  connector.Range{Topic: l.tp.Topic, Partition: l.tp.Partition, First: c.first, Next: l.next, TopicID: l.found.topic.ID, Epoch: l.found.header.Epoch},
@@ -349,6 +362,12 @@ func (l *partitionLine) handOverLast(c *closedChunk) error {
 // handOver waits for a place behind the chunk that is being delivered: this is the
 // back pressure.
 func (l *partitionLine) handOver(c *closedChunk) error {
+	select {
+	case l.queue <- c:
+		return nil
+	default:
+	}
+	l.letGo()
 	select {
 	case l.queue <- c:
 		return nil

@@ -33,6 +33,7 @@ type taskSession struct {
 	release func() // of the fetch buffers' part of the budget
 	unowned bool   // the last look found partitions that no member has
 	probing sync.Mutex
+	redoing chan struct{} // places for partitions that deliver a range again
 
 	proof  sync.Mutex
 	proved map[string]time.Time // when the last look that found a topic unchanged began
@@ -42,7 +43,7 @@ type taskSession struct {
 }
 
 func newTaskSession(t *sinkTask, ctx context.Context, c *taskClients) *taskSession {
-	s := &taskSession{t: t, clients: c, lines: map[kafka.TP]*partitionLine{}, topics: map[string]kafka.Topic{}, proved: map[string]time.Time{}}
+	s := &taskSession{t: t, clients: c, lines: map[kafka.TP]*partitionLine{}, topics: map[string]kafka.Topic{}, proved: map[string]time.Time{}, redoing: make(chan struct{}, redoing)}
 	s.ctx, s.cancel = context.WithCancelCause(ctx)
 	s.drain, s.stopDrain = context.WithCancelCause(context.WithoutCancel(ctx))
 	return s

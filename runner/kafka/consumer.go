@@ -23,8 +23,12 @@ const (
 	// start), for as long as sarama would try.
 	joinAgainAfter = 50 * time.Millisecond
 	joinAgainMost  = 160
-	// messagesBuffered is how many records sarama holds ready for one partition.
-	messagesBuffered = 256
+	// messagesBuffered is how many records sarama holds ready for one partition, and
+	// for all partitions of a client where there are many. Each keeps the answer in
+	// memory that it came with.
+	messagesBuffered    = 256
+	allMessagesBuffered = 2048
+	leastBuffered       = 16
 	// A partition's share of a fetch is between these, in bytes.
 	leastFetch, mostFetch = 16 << 10, 1 << 20
 	// breakGrace is how long what sarama does may go on after the end of a session's
@@ -108,6 +112,11 @@ func (c *Consumer) tune(conf *sarama.Config) {
 // near FetchBytes when none of them is drained.
 func (c *Consumer) share(n int) int32 {
 	return min(max(c.opts.FetchBytes/int32(max(n, 1)), leastFetch), mostFetch)
+}
+
+// ahead is how many records are held ready for one of n partitions.
+func ahead(n int) int {
+	return min(max(allMessagesBuffered/max(n, 1), leastBuffered), messagesBuffered)
 }
 
 // connect opens the client and the group once.

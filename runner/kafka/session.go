@@ -49,9 +49,10 @@ func (b *bridge) Setup(raw sarama.ConsumerGroupSession) error {
 	for _, ps := range raw.Claims() {
 		n += len(ps)
 	}
-	// The partition consumers of this session are made after Setup and read this
-	// setting; those of the last one have ended.
+	// The partition consumers of this session are made after Setup and read these
+	// settings; those of the last one have ended.
 	b.conf.Consumer.Fetch.Default = b.consumer.share(n)
+	b.conf.ChannelBufferSize = ahead(n)
 	s := &session{group: b.group, raw: raw, member: Member{
 		Group: b.consumer.opts.Group, ID: raw.MemberID(), Generation: raw.GenerationID(),
 		InstanceID: b.conf.Consumer.Group.InstanceId,

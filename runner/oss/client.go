@@ -46,7 +46,6 @@ func newClient(cfg connector.Config, deps connector.Deps) (*client, error) {
 			ResponseHeaderTimeout: headerTimeout,
 			MaxIdleConnsPerHost:   64,
 			IdleConnTimeout:       30 * time.Second,
-			WriteBufferSize:       256 << 10,
 			DisableCompression:    true,
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

@@ -20,8 +20,10 @@ const (
 	// part's size, in bytes. 10,000 parts are allowed: 160 GB, far above any chunk.
 	multipartAbove = 64 << 20
 	partSize       = 16 << 20
-	// uploading is how many objects of a chunk are uploaded at once.
-	uploading = 4
+	// uploading is how many objects of a chunk are uploaded at once, uploadingAll how
+	// many of a task: hundreds of partitions would else have thousands of connections.
+	uploading    = 4
+	uploadingAll = 24
 
 	headerCRC = "X-Oss-Hash-Crc64ecma"
 )
@@ -74,6 +76,12 @@ func (c *chunk) publishPart(ctx context.Context, p *part, guard connector.Guard)
 		if err != nil || there {
 			return err
 		}
+	}
+	select {
+	case c.s.uploads <- struct{}{}:
+		defer func() { <-c.s.uploads }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
 	var err error
 	if len(p.body) > multipartAbove {

@@ -16,6 +16,7 @@ type sink struct {
 	classify *classifier
 	layout   layout
 	buffers  *buffers
+	uploads  chan struct{} // places for requests that carry a body
 }
 
 var (
@@ -78,7 +79,7 @@ func newSink(_ context.Context, cfg connector.Config, deps connector.Deps) (conn
 	if err != nil {
 		return nil, err
 	}
-	return &sink{client: c, classify: &classifier{endpoint: c.endpoint, bucket: c.bucket.BucketName}, layout: l, buffers: &buffers{}}, nil
+	return &sink{client: c, classify: &classifier{endpoint: c.endpoint, bucket: c.bucket.BucketName}, layout: l, buffers: &buffers{}, uploads: make(chan struct{}, uploadingAll)}, nil
 }
 
 // Begin opens a chunk.
