@@ -82,6 +82,29 @@ func (n resourceNames) rules(sourceMax int) []topicRule {
 	return out
 }
 
+// TopicShape is what one of a connector's topics must look like.
+type TopicShape struct {
+	Key, Role, Name string // the setting that names it, what it is, its name
+	rule            topicRule
+}
+
+// TopicShapes are the topics that a resolved configuration names, with their shapes.
+func TopicShapes(cfg connector.Config) []TopicShape {
+	var out []TopicShape
+	for _, r := range namesOf(cfg).rules(defaultMaxMessage) {
+		out = append(out, TopicShape{Key: r.key, Role: r.role, Name: r.name, rule: r})
+	}
+	return out
+}
+
+// Check tells what is wrong with an existing topic and what to do; "" when nothing is.
+func (s TopicShape) Check(t kafka.Topic, cleanup string) (problem, remedy string) {
+	if problem = s.rule.check(t, cleanup); problem == "" {
+		return "", ""
+	}
+	return problem, s.rule.remedy()
+}
+
 // check tells what is wrong with an existing topic; "" when nothing is.
 func (r topicRule) check(t kafka.Topic, cleanup string) string {
 	n := int32(len(t.Partitions))

@@ -197,23 +197,6 @@ func (s *Service) checkTopics(ctx context.Context, c *candidate, emit func(conne
 	}
 }
 
-// resourceShape is what a topic of a connector must look like.
-type resourceShape struct {
-	key, label       string
-	exactly, atLeast int
-	cleanup          string
-}
-
-func resourceShapes() []resourceShape {
-	return []resourceShape{
-		{key: connector.KeyOffsetTopic, label: "task offset topic", atLeast: 2, cleanup: "compact"},
-		{key: connector.KeyConfigTopic, label: "task configuration topic", exactly: 1, cleanup: "compact"},
-		{key: connector.KeyStatusTopic, label: "task status topic", atLeast: 1, cleanup: "compact"},
-		{key: connector.KeyDeadLetter, label: "dead-letter queue topic", atLeast: 1, cleanup: "delete"},
-		{key: connector.KeyAbnormal, label: "abnormal data topic", atLeast: 1, cleanup: "delete"},
-	}
-}
-
 // checkResources looks at the topics that the connector would own.
 func (s *Service) checkResources(ctx context.Context, c *candidate, row runner.Connector, emit func(connector.Finding)) {
 	shared, err := s.sharedProblems(ctx, c, row.ID)
@@ -222,17 +205,16 @@ func (s *Service) checkResources(ctx context.Context, c *candidate, row runner.C
 		return
 	}
 	seen := map[string]bool{}
-	for _, shape := range resourceShapes() {
-		name := c.resolved.Get(shape.key)
-		if name == "" || seen[name] {
+	for _, shape := range runner.TopicShapes(c.resolved) {
+		if shape.Name == "" || seen[shape.Name] {
 			continue
 		}
-		seen[name] = true
+		seen[shape.Name] = true
 		begin := s.now()
-		f := s.checkResource(ctx, c, shape, name)
+		f := s.checkResource(ctx, c, shape)
 		for _, p := range shared {
-			if p.Field == shape.key {
-				f.Status, f.Detail, f.Remedy = connector.FindingFailed, p.Message, "Name another topic in "+shape.key+"."
+			if p.Field == shape.Key {
+				f.Status, f.Detail, f.Remedy = connector.FindingFailed, p.Message, "Name another topic in "+shape.Key+"."
 			}
 		}
 		f.Millis = s.now().Sub(begin).Milliseconds()
@@ -240,10 +222,10 @@ func (s *Service) checkResources(ctx context.Context, c *candidate, row runner.C
 	}
 }
 
-func (s *Service) checkResource(ctx context.Context, c *candidate, shape resourceShape, name string) connector.Finding {
-	f := connector.Finding{Name: shape.label + " " + name, Status: connector.FindingOK}
+func (s *Service) checkResource(ctx context.Context, c *candidate, shape runner.TopicShape) connector.Finding {
+	f := connector.Finding{Name: shape.Role + " " + shape.Name, Status: connector.FindingOK}
 	cluster := s.sup.Cluster(c.instance)
-	t, err := s.kafka.Topic(ctx, cluster, name)
+	t, err := s.kafka.Topic(ctx, cluster, shape.Name)
 	switch {
 	case errors.Is(err, kafka.ErrNoTopic) && c.resolved.Get(connector.KeyResourcesMode) != connector.ModeManual:
 		f.Detail = "It will be made at deploy."
@@ -255,20 +237,15 @@ func (s *Service) checkResource(ctx context.Context, c *candidate, shape resourc
 		f.Status, f.Detail = connector.FindingFailed, reason(err)
 		return f
 	}
-	conf, err := s.kafka.TopicConfig(ctx, cluster, name)
+	conf, err := s.kafka.TopicConfig(ctx, cluster, shape.Name)
 	if err != nil {
 		f.Status, f.Detail = connector.FindingFailed, reason(err)
 		return f
 	}
-	n, cleanup := len(t.Partitions), conf["cleanup.policy"]
-	f.Detail = fmt.Sprintf("It exists with %d partitions, cleanup.policy=%s.", n, cleanup)
-	switch {
-	case shape.exactly > 0 && n != shape.exactly:
-		f.Status, f.Remedy = connector.FindingFailed, fmt.Sprintf("It must have exactly %d partition: name another topic in %s.", shape.exactly, shape.key)
-	case n < shape.atLeast:
-		f.Status, f.Remedy = connector.FindingFailed, fmt.Sprintf("It must have at least %d partitions: name another topic in %s.", shape.atLeast, shape.key)
-	case cleanup != "" && cleanup != shape.cleanup:
-		f.Status, f.Remedy = connector.FindingFailed, fmt.Sprintf("Set cleanup.policy=%s, or name another topic in %s.", shape.cleanup, shape.key)
+	cleanup := conf["cleanup.policy"]
+	f.Detail = fmt.Sprintf("It exists with %d partitions, cleanup.policy=%s.", len(t.Partitions), cleanup)
+	if problem, remedy := shape.Check(t, cleanup); problem != "" {
+		f.Status, f.Detail, f.Remedy = connector.FindingFailed, problem, remedy
 	}
 	return f
 }
