@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -43,6 +44,28 @@ func TestPages(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestAssets asks for what all pages load, and writes it beside the pages.
+func TestAssets(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{static.StyleSheet, static.Script, static.HTMX, static.Favicon} {
+		path := static.Path(name)
+		got := httptest.NewRecorder()
+		static.Handler().ServeHTTP(got, httptest.NewRequest(http.MethodGet, path, nil))
+		if got.Code != http.StatusOK || got.Body.Len() == 0 {
+			t.Errorf("%s: %d, %d bytes", path, got.Code, got.Body.Len())
+		}
+		if folder := os.Getenv("SLUICE_GALLERY"); folder != "" {
+			file := filepath.Join(folder, filepath.FromSlash(path))
+			if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(file, got.Body.Bytes(), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 }
 

@@ -1,8 +1,8 @@
 // Command look photographs pages whole, in every look, to be judged by eye, and says what a machine can tell: what
 // is wider than the window, and what axe-core finds. The pages are addresses, or the files of a folder that
-// views/gallery wrote, which it serves with the program's own files:
+// views/gallery wrote, which it serves:
 //
-//	SLUICE_GALLERY=/tmp/gallery go test ./views/gallery -run TestPages -count=1
+//	SLUICE_GALLERY=/tmp/gallery go test ./views/gallery -run 'TestPages|TestAssets' -count=1
 //	go run ./e2e/pictures/look -gallery /tmp/gallery -out /tmp/seen
 //	go run ./e2e/pictures/look -base http://127.0.0.1:8080 -password ... -out /tmp/seen / /instances
 package main
@@ -22,7 +22,6 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/sluice-io/sluice/e2e/harness"
-	"github.com/sluice-io/sluice/static"
 )
 
 // look is one way of seeing a page.
@@ -81,14 +80,11 @@ func serve(m *harness.Main, folder string, match *regexp.Regexp) (base string, p
 			paths = append(paths, "/"+name)
 		}
 	}
-	mux := http.NewServeMux()
-	mux.Handle(static.Prefix, static.Handler())
-	mux.Handle("/", http.FileServer(http.Dir(folder)))
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		m.Fatalf("listening: %v", err)
 	}
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: time.Minute}
+	server := &http.Server{Handler: http.FileServer(http.Dir(folder)), ReadHeaderTimeout: time.Minute}
 	go func() { _ = server.Serve(l) }() // ends with the program
 	m.Cleanup(func() { _ = server.Close() })
 	return "http://" + l.Addr().String(), paths
