@@ -114,13 +114,16 @@ func TestRule03UnansweredCommit(t *testing.T) {
 			t.Parallel()
 			b := newTaskBed(t, 1)
 			dial, seen := lossyDial(nth)
-			var joins atomic.Int64
+			var joins, setups atomic.Int64
 			b.put(0, numbered("a", 0, 45)...)
 			b.start(func(o *runner.TaskOptions) {
 				o.Cluster.Dial = dial
 				o.Faults = func(step, _ string, _ int32) error {
-					if step == "join" {
+					switch step {
+					case "join":
 						joins.Add(1)
+					case "setup":
+						setups.Add(1)
 					}
 					return nil
 				}
@@ -130,6 +133,9 @@ func TestRule03UnansweredCommit(t *testing.T) {
 			b.allDelivered()
 			if joins.Load() < 2 || seen.Load() < nth {
 				t.Errorf("%d joins after %d commits", joins.Load(), seen.Load())
+			}
+			if setups.Load() > joins.Load() { // each generation is a new member's
+				t.Errorf("%d generations of %d members", setups.Load(), joins.Load())
 			}
 		})
 	}
