@@ -67,6 +67,7 @@ type stopError struct {
 	state   connector.State // StateFailed or StateGap
 	cause   string
 	remedy  string
+	wrong   bool   // the settings cannot work: no partition can go on
 	field   string // the setting that is the cause, "" when none is
 	lost    string
 	choices []connector.Choice

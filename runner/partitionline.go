@@ -192,7 +192,7 @@ func (l *partitionLine) finishByCause(err error) {
 	switch {
 	case errors.As(err, &wrong):
 		l.t.o.Log(LogError, "The destination refuses: "+sentence(err), l.fields(map[string]string{"error": err.Error()}))
-		l.stop(&stopError{state: connector.StateFailed, cause: sentence(err), remedy: wrong.Remedy, field: wrong.Field})
+		l.stop(&stopError{state: connector.StateFailed, cause: sentence(err), wrong: true, remedy: wrong.Remedy, field: wrong.Field})
 	case errors.As(err, &gap):
 		l.stop(l.stopFor(gap.Error(), gap.Choices))
 	case errors.As(err, &mismatch):

@@ -28,6 +28,7 @@ type partitionState struct {
 
 	mu      sync.Mutex
 	status  connector.Status
+	wrong   bool // status is of settings that cannot work
 	lost    string
 	choices []connector.Choice
 	intent  *connector.Intent // that waits for a choice
@@ -55,7 +56,7 @@ func (p *partitionState) running() (was connector.Status) {
 	was = p.status
 	if was.State != connector.StateRunning {
 		p.status = connector.Status{State: connector.StateRunning, Since: time.Now().UTC()}
-		p.lost, p.choices, p.intent = "", nil, nil
+		p.wrong, p.lost, p.choices, p.intent = false, "", nil, nil
 	}
 	return was
 }
@@ -81,7 +82,7 @@ func (p *partitionState) stop(e *stopError, in *connector.Intent) {
 		since = p.status.Since
 	}
 	p.status = connector.Status{State: e.state, Cause: e.cause, Remedy: e.remedy, Field: e.field, Since: since}
-	p.lost, p.choices, p.intent = e.lost, e.choices, in
+	p.wrong, p.lost, p.choices, p.intent = e.wrong, e.lost, e.choices, in
 }
 
 // moved notes a new position.

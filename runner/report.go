@@ -205,17 +205,17 @@ func endedStatus(st connector.Status, err error) connector.Status {
 }
 
 // combine rolls the states of tasks up: a connector with a dead task never shows
-// Running. Failed only when every task that has partitions, or died, is failed.
+// Running. Failed only when every task that has partitions, or died, is failed, or when
+// the settings cannot work.
 func combine(own connector.Status, tasks []TaskStatus) connector.Status {
-	var failed, working int
+	working, wrong := 0, false
 	worst := own
 	rank := map[connector.State]int{connector.StateRunning: 0, connector.StateDeploying: 1, connector.StateRecovering: 2, connector.StateDegraded: 3, connector.StateFailed: 4, connector.StateGap: 5}
 	for _, t := range tasks {
-		if t.State == connector.StateFailed {
-			failed++
-		} else if len(t.Partitions) > 0 {
+		if t.State != connector.StateFailed && len(t.Partitions) > 0 {
 			working++
 		}
+		wrong = wrong || anyWrong(t.Partitions)
 		if rank[t.State] > rank[worst.State] {
 			stalled := worst.Stalled
 			worst = t.Status
@@ -224,7 +224,7 @@ func combine(own connector.Status, tasks []TaskStatus) connector.Status {
 			worst.Stalled = worst.Stalled || t.Stalled
 		}
 	}
-	if worst.State == connector.StateFailed && working > 0 {
+	if worst.State == connector.StateFailed && working > 0 && !wrong {
 		worst.State = connector.StateDegraded
 	}
 	return worst

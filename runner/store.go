@@ -108,6 +108,7 @@ type PartitionStatus struct {
 	Diverted  int64 `json:"diverted"`
 	// LastDelivery is when something last became visible; zero when not yet.
 	LastDelivery time.Time          `json:"last_delivery"`
+	Wrong        bool               `json:"wrong,omitempty"`   // Failed because the settings cannot work, for no partition
 	Lost         string             `json:"lost,omitempty"`    // of a Gap
 	Choices      []connector.Choice `json:"choices,omitempty"` // of a Gap or an unknown intent
 }

@@ -126,7 +126,7 @@ func (p *partitionState) report(now time.Time, stallLimit time.Duration) Partiti
 		Topic: p.tp.Topic, Partition: p.tp.Partition, Status: p.status,
 		Position: p.position.Load(), End: p.end.Load(),
 		Delivered: p.delivered.Load(), Bytes: p.bytes.Load(), Diverted: p.diverted.Load(),
-		Lost: p.lost, Choices: slices.Clone(p.choices),
+		Wrong: p.wrong, Lost: p.lost, Choices: slices.Clone(p.choices),
 	}
 	if ms := p.lastMs.Load(); ms > 0 {
 		out.LastDelivery = time.UnixMilli(ms).UTC()
@@ -143,6 +143,12 @@ func (p *partitionState) report(now time.Time, stallLimit time.Duration) Partiti
 	}
 	out.Stalled = now.Sub(time.UnixMilli(p.movedMs.Load())) > stallLimit
 	return out
+}
+
+// anyWrong tells whether some partition is Failed by settings that cannot work: those
+// that had nothing to deliver yet would fail alike.
+func anyWrong(parts []PartitionStatus) bool {
+	return slices.ContainsFunc(parts, func(p PartitionStatus) bool { return p.Wrong && p.State == connector.StateFailed })
 }
 
 // rollUp is the state of a task from its own and its partitions' states.
@@ -172,7 +178,7 @@ func rollUp(own connector.Status, parts []PartitionStatus) connector.Status {
 			worst = p.Status
 		}
 	}
-	if worst.State == connector.StateFailed && count[connector.StateFailed] < len(parts) {
+	if worst.State == connector.StateFailed && count[connector.StateFailed] < len(parts) && !anyWrong(parts) {
 		worst.State = connector.StateDegraded
 	}
 	worst.Stalled = stalled
