@@ -222,6 +222,9 @@ func combine(own connector.Status, tasks []TaskStatus) connector.Status {
 			worst.Stalled = worst.Stalled || stalled
 		} else {
 			worst.Stalled = worst.Stalled || t.Stalled
+			if t.State == connector.StateRunning {
+				worst = runningSince(worst, t.Since)
+			}
 		}
 	}
 	if worst.State == connector.StateFailed && working > 0 && !wrong {

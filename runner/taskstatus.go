@@ -151,6 +151,14 @@ func anyWrong(parts []PartitionStatus) bool {
 	return slices.ContainsFunc(parts, func(p PartitionStatus) bool { return p.Wrong && p.State == connector.StateFailed })
 }
 
+// runningSince is st, since when the last of what it is made of is Running as well.
+func runningSince(st connector.Status, since time.Time) connector.Status {
+	if st.State == connector.StateRunning && since.After(st.Since) {
+		st.Since = since
+	}
+	return st
+}
+
 // rollUp is the state of a task from its own and its partitions' states.
 func rollUp(own connector.Status, parts []PartitionStatus) connector.Status {
 	if own.State != connector.StateRunning {
@@ -176,6 +184,8 @@ func rollUp(own connector.Status, parts []PartitionStatus) connector.Status {
 		stalled = stalled || p.Stalled
 		if rank(p.State) > rank(worst.State) {
 			worst = p.Status
+		} else if p.State == connector.StateRunning {
+			worst = runningSince(worst, p.Since)
 		}
 	}
 	if worst.State == connector.StateFailed && count[connector.StateFailed] < len(parts) && !anyWrong(parts) {

@@ -32,3 +32,36 @@ func TestWrongSettingsFailTheConnector(t *testing.T) {
 		}
 	}
 }
+
+// TestRunningSince: a connector that recovered is Running since then, not since it was started.
+func TestRunningSince(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	at := func(minutes int, state connector.State) connector.Status {
+		return connector.Status{State: state, Since: start.Add(time.Duration(minutes) * time.Minute)}
+	}
+	part := func(st connector.Status) PartitionStatus { return PartitionStatus{Status: st} }
+	own := at(0, connector.StateRunning)
+	for _, c := range []struct {
+		parts []connector.Status
+		want  connector.Status
+	}{
+		{nil, own},
+		{[]connector.Status{at(5, connector.StateRunning), at(3, connector.StateRunning)}, at(5, connector.StateRunning)},
+		{[]connector.Status{at(9, connector.StateRunning), at(3, connector.StateRecovering)}, at(3, connector.StateRecovering)},
+		{[]connector.Status{at(3, connector.StateRecovering), at(9, connector.StateRunning)}, at(3, connector.StateRecovering)},
+	} {
+		var parts []PartitionStatus
+		var tasks []TaskStatus
+		for _, st := range c.parts {
+			parts = append(parts, part(st))
+			tasks = append(tasks, TaskStatus{Status: st})
+		}
+		if got := rollUp(own, parts); got != c.want {
+			t.Errorf("task of %v: %v, want %v", c.parts, got, c.want)
+		}
+		if got := combine(own, tasks); got != c.want {
+			t.Errorf("connector of %v: %v, want %v", c.parts, got, c.want)
+		}
+	}
+}
