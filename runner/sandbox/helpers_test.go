@@ -28,7 +28,13 @@ func TestMain(m *testing.M) {
 
 func runHelper(part, dir string) error {
 	var addr string
-	if part == "kafka" {
+	if part == "odps" {
+		o, err := StartODPS(context.Background(), ODPSOptions{Addr: "127.0.0.1:0", Dir: dir})
+		if err != nil {
+			return err
+		}
+		addr = o.TunnelURL()
+	} else if part == "kafka" {
 		k, err := StartKafka(context.Background(), KafkaOptions{Addr: "127.0.0.1:0", Dir: dir})
 		if err != nil {
 			return err

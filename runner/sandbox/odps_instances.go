@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"encoding/xml"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 )
 
 // SQL jobs. A statement runs while the request that creates its instance waits; SQLTakes lets the instance look as if
@@ -118,8 +120,20 @@ type odpsTaskXML struct {
 }
 
 type odpsResultXML struct {
-	Format string `xml:",attr"`
-	Text   string `xml:",cdata"`
+	Transform string `xml:",attr,omitempty"`
+	Format    string `xml:",attr"`
+	Text      string `xml:",cdata"`
+}
+
+// newODPSResult codes a result in base64 where it has characters that XML has not, as the service may do.
+func newODPSResult(format, text string) *odpsResultXML {
+	bad := func(r rune) bool {
+		return r < ' ' && r != '\n' && r != '\t' || r == utf8.RuneError || r == 0xFFFE || r == 0xFFFF
+	}
+	if strings.IndexFunc(text, bad) >= 0 {
+		return &odpsResultXML{"Base64", format, base64.StdEncoding.EncodeToString([]byte(text))}
+	}
+	return &odpsResultXML{Format: format, Text: text}
 }
 
 func (o *ODPS) getInstance(q *odpsRequest) *odpsError {
@@ -156,7 +170,7 @@ func (o *ODPS) getInstance(q *odpsRequest) *odpsError {
 		if running {
 			return odpsErr(http.StatusBadRequest, "InstanceNotTerminated", "The instance has not terminated")
 		}
-		task.Result = &odpsResultXML{"csv", i.result}
+		task.Result = newODPSResult("csv", i.result)
 		if i.failed {
 			task.Result.Format = "text"
 		}

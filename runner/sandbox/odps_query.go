@@ -496,4 +496,3 @@ func (a odpsValue) String() string {
 	}
 	return a.s
 }
-

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -113,7 +114,7 @@ func lexODPS(text string) ([]odpsToken, error) {
 			i += n
 		default:
 			i++
-			if i < len(text) && strings.Contains("<= >= <> != ==", text[begin:i+1]) && text[begin:i+1] != " " {
+			if i < len(text) && slices.Contains([]string{"<=", ">=", "<>", "!=", "=="}, text[begin:i+1]) {
 				i++
 			}
 			tokens = append(tokens, odpsToken{'p', text[begin:i], begin})

@@ -15,9 +15,9 @@ import (
 // little-endian) and value (integers as 8 bytes, booleans as one, floats as their bits, a timestamp as 8 bytes of
 // seconds and 4 of nanoseconds, all little-endian; others as they are). The source of this is the service's Go SDK.
 const (
-	odpsEndRecord  = 33553408
-	odpsMetaCount  = 33554430
-	odpsMetaSum    = 33554431
+	odpsEndRecord = 33553408
+	odpsMetaCount = 33554430
+	odpsMetaSum   = 33554431
 
 	odpsWindow    = 256 << 10
 	odpsMaxRecord = 128 << 20
