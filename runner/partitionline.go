@@ -287,6 +287,7 @@ func (l *partitionLine) noteDelivered(records, bytes, diverted int64) {
 	l.st.bytes.Add(bytes)
 	l.st.diverted.Add(diverted)
 	if records > 0 {
+		l.t.noteProof()
 		l.st.lastMs.Store(time.Now().UnixMilli())
 	}
 	if records > 0 || diverted > 0 {

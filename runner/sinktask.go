@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sluice-io/sluice/runner/connector"
@@ -82,7 +83,9 @@ type sinkTask struct {
 	restart chan struct{} // closed and made anew by Retry: pauses end early; under mu
 
 	mu      sync.Mutex
-	status  connector.Status // of the task itself, apart from its partitions
+	status  connector.Status  // of the task itself, apart from its partitions
+	proved  atomic.Bool       // something was delivered since the destination was asked first
+	away    *connector.Status // of the destination, as long as it does not answer the probe
 	parts   map[kafka.TP]*partitionState
 	session *taskSession // the running one, or nil
 	missing map[string]bool
@@ -223,12 +226,23 @@ func (t *sinkTask) fencedTooOften() bool {
 // live opens every client, works through sessions of the group and closes all again.
 // The order matters: the transactional producer comes before the group's member,
 // because it ends a transaction that a killed task left open.
-func (t *sinkTask) live(ctx context.Context) error {
+func (t *sinkTask) live(ctx context.Context) (err error) {
 	c, err := t.openClients(ctx)
 	if err != nil {
 		return err
 	}
 	defer c.close()
+	ctx, fail := context.WithCancelCause(ctx)
+	var probing sync.WaitGroup
+	defer probing.Wait()
+	defer fail(nil)
+	defer func() {
+		var abort *abortError
+		if wrong := context.Cause(ctx); connector.CauseOf(wrong) == connector.CauseWrong && !errors.As(err, &abort) {
+			err = wrong
+		}
+	}()
+	probing.Go(func() { t.probe(ctx, c.sink, fail) })
 	topics, err := t.findTopics(ctx, c)
 	if err != nil {
 		return err

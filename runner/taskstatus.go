@@ -97,7 +97,7 @@ func (t *sinkTask) setStatus(st connector.Status) bool {
 // Status is the task's state and that of each partition it has now.
 func (t *sinkTask) Status() TaskStatus {
 	t.mu.Lock()
-	own := t.status
+	own := t.withAway()
 	states := make([]*partitionState, 0, len(t.parts))
 	for _, p := range t.parts {
 		if p.claimed.Load() || t.missing[p.tp.Topic] {

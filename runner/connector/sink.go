@@ -87,6 +87,24 @@ type Sink interface {
 	Close() error
 }
 
+// Prober is a Sink that can be asked, before there is anything to deliver, whether its
+// destination takes deliveries with its configuration. The question is optional: a sink
+// without it shows what is wrong at its first delivery.
+//
+// Probe makes nothing visible, leaves nothing behind and is called beside the joining of
+// the group, so that it costs no start any time. Its answer is
+//
+//   - nil: nothing is known to be wrong;
+//   - a *WrongError: it is certain that no record can be delivered with this
+//     configuration (bucket, key, clock). The task fails at once. What only the asking
+//     may be refused for is no such answer: the probe must do without rights that
+//     delivery does not need;
+//   - any other error: the destination is away; Probe is called again, and the task
+//     shows Recovering. It delivers all the same as soon as it can.
+type Prober interface {
+	Probe(ctx context.Context) error
+}
+
 // Guard is asked directly before every visible act (PUT, session commit,
 // invocation). An error means that this process may no longer own the partition:
 // the act must not start.

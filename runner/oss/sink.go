@@ -20,8 +20,9 @@ type sink struct {
 }
 
 var (
-	_ connector.Sink  = (*sink)(nil)
-	_ connector.Chunk = (*chunk)(nil)
+	_ connector.Sink   = (*sink)(nil)
+	_ connector.Prober = (*sink)(nil)
+	_ connector.Chunk  = (*chunk)(nil)
 )
 
 // layout is what the shape settings say: names and bytes.

@@ -28,6 +28,7 @@ type Destination struct {
 	puts    int
 	before  func(name string) error // fails an act before it takes place
 	after   func(name string) error // loses the answer of an act that took place
+	away    bool
 }
 
 type object struct {
@@ -40,20 +41,27 @@ func NewDestination() *Destination { return &Destination{objects: map[string]obj
 
 // Before and After set hooks that fail the act on an object before it takes place, or
 // lose its answer afterwards; nil removes them.
-func (d *Destination) Before(f func(name string) error) { d.mu.Lock(); d.before = f; d.mu.Unlock() }
+func (d *Destination) Before(f func(name string) error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.before, d.away = f, false
+}
 
 // After is described at Before.
 func (d *Destination) After(f func(name string) error) { d.mu.Lock(); d.after = f; d.mu.Unlock() }
 
 // Away makes every act and every look fail until it is called with false.
 func (d *Destination) Away(on bool) {
-	if !on {
-		d.Before(nil)
-		return
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.away, d.before = on, nil
+	if on {
+		d.before = func(string) error { return errSwitchedOff() }
 	}
-	d.Before(func(string) error {
-		return &connector.AwayError{System: "the destination", Err: errors.New("switched off by the test")}
-	})
+}
+
+func errSwitchedOff() error {
+	return &connector.AwayError{System: "the destination", Err: errors.New("switched off by the test")}
 }
 
 // put makes an object visible. What is there already is never replaced: the same

@@ -29,7 +29,8 @@ const (
 // every line of their content.
 const KeyPrefix = "mem.prefix"
 
-// KeyAccess is an access setting of MemSpec; with the value "wrong" every act fails.
+// KeyAccess is an access setting of MemSpec; with the value "wrong" every act fails,
+// with "unknown" every act and the probe.
 const KeyAccess = "mem.access"
 
 // MemSpec declares a sink into d.
@@ -63,11 +64,31 @@ type MemSink struct {
 	access string
 }
 
-var _ connector.Sink = (*MemSink)(nil)
+var (
+	_ connector.Sink   = (*MemSink)(nil)
+	_ connector.Prober = (*MemSink)(nil)
+)
 
 // NewMemSink makes a sink into d, as a new process would.
 func NewMemSink(d *Destination, c connector.Config) *MemSink {
 	return &MemSink{d: d, prefix: c.Get(KeyPrefix), access: c.Get(KeyAccess)}
+}
+
+func wrongAccess() error {
+	return &connector.WrongError{Field: KeyAccess, Remedy: "Correct " + KeyAccess + ".", Err: errors.New("access denied")}
+}
+
+// Probe implements connector.Prober. It knows what Away says; hooks are for acts.
+func (m *MemSink) Probe(context.Context) error {
+	if m.access == "unknown" {
+		return wrongAccess()
+	}
+	m.d.mu.Lock()
+	defer m.d.mu.Unlock()
+	if m.d.away {
+		return errSwitchedOff()
+	}
+	return nil
 }
 
 type memPayload struct {
@@ -151,8 +172,8 @@ func (c *memChunk) Prepare(context.Context) ([]byte, error) {
 
 // Publish implements connector.Chunk.
 func (c *memChunk) Publish(_ context.Context, guard connector.Guard) ([]connector.Refusal, error) {
-	if c.sink.access == "wrong" {
-		return nil, &connector.WrongError{Field: KeyAccess, Remedy: "Correct " + KeyAccess + ".", Err: errors.New("access denied")}
+	if c.sink.access == "wrong" || c.sink.access == "unknown" {
+		return nil, wrongAccess()
 	}
 	if c.gone {
 		return nil, errors.New("published after Discard")

@@ -50,6 +50,7 @@ func SinkSuite(t *testing.T, open func(t *testing.T) SinkUnderTest) {
 		"redelivery":            testRedelivery,
 		"poison leaves no mark": testPoison,
 		"refusals":              testRefusals,
+		"probe":                 testProbe,
 		"outage":                testOutage,
 		"lost answers":          testLostAnswers,
 		"guard":                 testGuard,
@@ -228,6 +229,33 @@ func testRefusals(t *testing.T, c *sinkCase) {
 	if out.Kind == connector.Done {
 		t.Error("a range with refusals resolves to done: the refused record would be lost")
 	}
+}
+
+// A probe finds out without leaving anything, and tells an absence from a wrong setting.
+func testProbe(t *testing.T, c *sinkCase) {
+	p, ok := c.sink.(connector.Prober)
+	if !ok {
+		t.Skip("the sink is not asked before its first delivery")
+	}
+	if err := p.Probe(t.Context()); err != nil {
+		t.Fatalf("Probe of a destination that takes everything: %v", err)
+	}
+	c.Away(t, true)
+	for range 10 { // it stays an absence, however often
+		err := p.Probe(t.Context())
+		if cause := connector.CauseOf(err); err == nil || cause != connector.CauseAway && cause != connector.CauseOther {
+			t.Fatalf("Probe while away: %v", err)
+		}
+	}
+	c.Away(t, false)
+	if err := p.Probe(t.Context()); err != nil {
+		t.Errorf("Probe when it is back: %v", err)
+	}
+	if there := c.Visible(t); len(there) != 0 {
+		t.Errorf("probing left %d things at the destination", len(there))
+	}
+	c.deliver(t, c.sink, c.records(0, 0, 3))
+	c.want(t, 0, span(0, 3))
 }
 
 func testOutage(t *testing.T, c *sinkCase) {
