@@ -25,7 +25,7 @@ type odpsInstances struct {
 }
 
 type odpsInstance struct {
-	id, task      string
+	id, task, sql string
 	started, ends time.Time
 	failed        bool
 	result        string
@@ -93,7 +93,7 @@ func (o *ODPS) createInstance(q *odpsRequest) *odpsError {
 			}
 		}
 	}
-	instance := &odpsInstance{id: q.now.UTC().Format("20060102150405000") + strings.ToLower(randomID()[:10]), task: task.Name, started: q.now, ends: q.now.Add(o.options.SQLTakes)}
+	instance := &odpsInstance{id: q.now.UTC().Format("20060102150405000") + strings.ToLower(randomID()[:10]), task: task.Name, sql: task.Query, started: q.now, ends: q.now.Add(o.options.SQLTakes)}
 	var err error
 	if instance.result, err = o.query(context.WithoutCancel(q.r.Context()), q.name, task.Query, hints, q.now); err != nil {
 		var refused *odpsSQLError
@@ -104,10 +104,8 @@ func (o *ODPS) createInstance(q *odpsRequest) *odpsError {
 	}
 	o.instances.add(instance)
 	q.w.Header().Set("Location", "http://"+q.r.Host+strings.TrimSuffix(q.r.URL.Path, "/")+"/"+instance.id)
-	return q.writeXML(http.StatusCreated, struct {
-		XMLName xml.Name `xml:"Instance"`
-		Status  string
-	}{Status: "Running"})
+	q.w.WriteHeader(http.StatusCreated) // a body would be read as the result of a task that is done
+	return nil
 }
 
 type odpsTaskXML struct {
@@ -175,8 +173,14 @@ func (o *ODPS) getInstance(q *odpsRequest) *odpsError {
 			task.Result.Format = "text"
 		}
 		doc.Tasks = []odpsTaskXML{task}
+	case q.query.Has("source"):
+		return q.writeXML(http.StatusOK, struct {
+			XMLName xml.Name `xml:"Job"`
+			Name    string   `xml:"Tasks>SQL>Name"`
+			Query   string   `xml:"Tasks>SQL>Query"`
+		}{Name: i.task, Query: i.sql})
 	case len(q.query) > 0 && !q.query.Has("curr_project") && !q.query.Has("instancestatus"):
-		return odpsErr(http.StatusNotImplemented, "NotImplemented", "The stand-in tells an instance's status, taskstatus and result only")
+		return odpsErr(http.StatusNotImplemented, "NotImplemented", "The stand-in tells an instance's status, taskstatus, result and source only")
 	}
 	return q.writeXML(http.StatusOK, doc)
 }

@@ -188,8 +188,8 @@ func (s *odpsRecords) endRecord(b []byte, length, at int, wire uint64, crc uint3
 	if n < 0 || wire != wireVarint {
 		return 0, malformed("record %d has no checksum", s.rows+1)
 	}
-	if !s.trusted && given != uint64(crc) {
-		return 0, corrupted("the checksum of record %d is %d and should be %d", s.rows+1, given, crc)
+	if !s.trusted && uint32(given) != crc { // pyodps writes negative numbers where others write 32 bits
+		return 0, corrupted("the checksum of record %d is %d and should be %d", s.rows+1, uint32(given), crc)
 	}
 	for i := range s.columns {
 		if !s.trusted && s.columns[i].NotNull && !s.cells[i].set {
@@ -228,8 +228,8 @@ func (s *odpsRecords) trailer(b []byte, at int, wire uint64) (int, error) {
 	if rows := unzigzag(count); rows != s.rows {
 		return 0, corrupted("it says that it has %d records and has %d", rows, s.rows)
 	}
-	if sum != uint64(s.sums) {
-		return 0, corrupted("the checksum at its end is %d and should be %d", sum, s.sums)
+	if uint32(sum) != s.sums {
+		return 0, corrupted("the checksum at its end is %d and should be %d", uint32(sum), s.sums)
 	}
 	s.done = true
 	return at + m, nil
