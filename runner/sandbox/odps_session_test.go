@@ -290,3 +290,23 @@ func TestODPSRestart(t *testing.T) {
 		t.Errorf("rows %q", got)
 	}
 }
+
+func TestODPSCommitTakesTime(t *testing.T) {
+	t.Parallel()
+	o := startODPS(t, ODPSOptions{DDL: []string{plainDDL}, CommitTakes: 300 * time.Millisecond})
+	u := plainSession(t, o)
+	must(t, upload(u, 0, message("t", 0, 1, "x")))
+	committed := make(chan error, 1)
+	go func() { committed <- u.Commit([]int{0}) }()
+	eventually(t, "CLOSING", func() bool { return o.Sessions()[0].Status == odpsClosing })
+	if n := count(t, o, "plain"); n != 0 {
+		t.Errorf("%d rows while the session is closing", n)
+	}
+	if got := attach(t, o, u.Id).Status(); got != tunnel.UploadStatusClosing {
+		t.Errorf("the session is %s", got)
+	}
+	must(t, <-committed)
+	if s := o.Sessions()[0]; s.Status != odpsClosed || s.Rows != 1 || count(t, o, "plain") != 1 {
+		t.Errorf("session %+v", s)
+	}
+}
