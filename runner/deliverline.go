@@ -44,6 +44,9 @@ func (l *partitionLine) deliverAll() error {
 			return err
 		}
 		item, announced = next, nextAnnounced
+		if item == nil {
+			l.nudge() // an open chunk that is ready may close now
+		}
 	}
 }
 
@@ -135,7 +138,7 @@ func (l *partitionLine) makeVisible(c *closedChunk, announced bool) ([]connector
 			return nil, err
 		}
 	}
-	refused, err := l.publish(l.s.drain, giveUp, c.chunk, l.t.tuning)
+	refused, err := l.publish(l.s.drain, giveUp, c.chunk)
 	if err != nil {
 		return nil, fmt.Errorf("delivering offsets %d to %d: %w", c.intent.First, c.intent.Next-1, err)
 	}

@@ -27,6 +27,7 @@ const (
 // openChunk is the chunk that records are added to.
 type openChunk struct {
 	chunk connector.Chunk
+	ready connector.Readier // the chunk, where it is one
 	first int64
 	n     int64 // records read, diverted ones included
 	count int64 // records delivered
@@ -82,6 +83,11 @@ func (c *closedChunk) drop(st *partitionState) {
 func (l *partitionLine) read() error {
 	for turn := 0; ; {
 		current := &l.records[turn]
+		if l.open != nil && l.open.ready != nil && l.claim.Buffered() == 0 && l.st.busy.Load() == 1 && l.open.ready.Ready() {
+			if err := l.closeOpen(nil); err != nil {
+				return err
+			}
+		}
 		if err := l.claim.Next(l.ctx, current, l.wake, l.timer.C); err != nil {
 			l.letGo()
 			if err := l.idle(err); err != nil {
@@ -149,7 +155,8 @@ func (l *partitionLine) openAt(r *record.Record) error {
 	if err := l.persist(l.ctx, 0, func() (err error) { chunk, err = l.sink.Begin(l.ctx, at, nil); return err }); err != nil {
 		return fmt.Errorf("beginning a chunk at offset %d: %w", at.First, err)
 	}
-	l.open = &openChunk{chunk: chunk, first: at.First, time0: r.Timestamp}
+	ready, _ := chunk.(connector.Readier)
+	l.open = &openChunk{chunk: chunk, ready: ready, first: at.First, time0: r.Timestamp}
 	l.st.busy.Add(1)
 	l.openTime.Store(max(r.Timestamp, 0))
 	l.st.oldest.CompareAndSwap(0, max(r.Timestamp, 0))
@@ -209,7 +216,7 @@ func (l *partitionLine) divert(c *openChunk, r *record.Record, e *connector.Reco
 	c.outs = append(c.outs, l.o.diverted(r, e))
 	c.diverted[r.Offset] = true
 	c.outBytes += r.Size()
-	if len(c.outs) <= 20 { // a topic full of them must not fill the log
+	if len(c.outs) <= mostLogged { // a topic full of them must not fill the log
 		l.logDiverted(r, e)
 	}
 	return nil

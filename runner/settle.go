@@ -2,10 +2,12 @@ package runner
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/sluice-io/sluice/runner/connector"
@@ -18,7 +20,9 @@ const (
 	// each has in memory beside its chunk.
 	redoFetchBytes = 1 << 20
 	redoing        = 4
-	redoFetchWait  = 500 * time.Millisecond
+	// mostLogged is how many diverted records of one chunk get a line in the log.
+	mostLogged    = 20
+	redoFetchWait = 500 * time.Millisecond
 )
 
 // settler finishes what an intent announced: it asks the destination what became of
@@ -175,7 +179,7 @@ func (s *settler) redo(ctx context.Context, sink connector.Sink, tuning sinkTuni
 	if err := s.rewrite(ctx, chunk, h, in); err != nil {
 		return settled{}, err
 	}
-	refused, err := s.publish(ctx, 0, chunk, tuning)
+	refused, err := s.publish(ctx, 0, chunk)
 	if err != nil {
 		return settled{}, fmt.Errorf("delivering offsets %d to %d again: %w", in.First, in.Next-1, err)
 	}
@@ -315,20 +319,20 @@ func (s *settler) logStart(ctx context.Context) int64 {
 	return w[s.tp].Start
 }
 
-// publish makes a chunk visible, again and again while the destination is away, and
-// errors.retry.limit further times for refusals that may pass.
-func (s *settler) publish(ctx context.Context, giveUp int, chunk connector.Chunk, tuning sinkTuning) ([]connector.Refusal, error) {
+// publish makes a chunk visible, again and again while the destination is away and
+// while the sink says that a refusal may pass.
+func (s *settler) publish(ctx context.Context, giveUp int, chunk connector.Chunk) ([]connector.Refusal, error) {
 	if err := s.fault(stepPublish); err != nil {
 		return nil, err
 	}
 	var pause retryPause
-	for attempt := 0; ; attempt++ {
+	for {
 		var refused []connector.Refusal
 		err := s.persist(ctx, giveUp, func() (err error) { refused, err = chunk.Publish(ctx, s.commits.lease.guard); return err })
 		if err != nil {
 			return nil, err
 		}
-		if attempt >= tuning.retries || !mayPass(refused) {
+		if !mayPass(refused) {
 			return refused, s.fault(stepPublishDone)
 		}
 		if !wait(ctx, pause.next(0)) {
@@ -346,28 +350,43 @@ func mayPass(refused []connector.Refusal) bool {
 	return false
 }
 
-// refusedOuts reads the refused records again and makes them ready to be diverted. One
-// that retention has removed meanwhile is diverted without its content.
+// refusedOuts reads the refused records again, as many with one fetch as there are
+// side by side, and makes them ready to be diverted. One that retention has removed
+// meanwhile is diverted without its content.
 func (s *settler) refusedOuts(ctx context.Context, refused []connector.Refusal) ([]kafka.Out, error) {
-	var outs []kafka.Out
-	for _, f := range refused {
+	refused = slices.SortedFunc(slices.Values(refused), func(a, b connector.Refusal) int { return cmp.Compare(a.Offset, b.Offset) })
+	outs := make([]kafka.Out, 0, len(refused))
+	for len(refused) > 0 {
 		var page kafka.Page
 		err := s.persist(ctx, 0, func() (err error) {
-			page, err = s.reader.Fetch(ctx, s.tp, f.Offset, 1, redoFetchWait)
+			page, err = s.reader.Fetch(ctx, s.tp, refused[0].Offset, redoFetchBytes, redoFetchWait)
 			if errors.Is(err, kafka.ErrOutOfRange) {
 				return nil
 			}
 			return err
 		})
 		if err != nil {
-			return nil, fmt.Errorf("reading the refused record %d again: %w", f.Offset, err)
+			return nil, fmt.Errorf("reading the refused record %d again: %w", refused[0].Offset, err)
 		}
-		r := record.Record{Topic: s.tp.Topic, Partition: s.tp.Partition, Offset: f.Offset}
-		if len(page.Records) > 0 && page.Records[0].Offset == f.Offset {
-			r = page.Records[0]
+		records := page.Records
+		for first := true; len(refused) > 0; first = false {
+			f := refused[0]
+			for len(records) > 0 && records[0].Offset < f.Offset {
+				records = records[1:]
+			}
+			if !first && len(records) == 0 && page.Next <= f.Offset {
+				break // not of this page
+			}
+			r := record.Record{Topic: s.tp.Topic, Partition: s.tp.Partition, Offset: f.Offset}
+			if len(records) > 0 && records[0].Offset == f.Offset {
+				r = records[0]
+			}
+			outs = append(outs, s.o.diverted(&r, f.Err))
+			if len(outs) <= mostLogged {
+				s.logDiverted(&r, f.Err)
+			}
+			refused = refused[1:]
 		}
-		outs = append(outs, s.o.diverted(&r, f.Err))
-		s.logDiverted(&r, f.Err)
 	}
 	return outs, nil
 }

@@ -243,3 +243,22 @@ func TestRepeatedRange(t *testing.T) {
 		})
 	}
 }
+
+// Units that are whole do not wait for the interval.
+func TestReadyChunksCloseWhenTheFeedPauses(t *testing.T) {
+	t.Parallel()
+	b := newTaskBed(t, 1)
+	b.given[connector.KeyFlushInterval], b.given[connector.KeyFlushSize], b.given[runnertest.KeyUnit] = "3600000", "1000", "5"
+	b.put(0, numbered("a", 0, 12)...)
+	r := b.start()
+	b.allDelivered()
+	b.put(0, numbered("b", 0, 7)...)
+	b.allDelivered()
+	b.put(0, numbered("c", 0, 3)...)
+	b.until("they are read", func() bool { return r.partition(0).Lag == 3 })
+	if n := b.dest.Count(); n != 19 {
+		t.Errorf("%d visible: what is no whole unit waits", n)
+	}
+	b.put(0, numbered("d", 0, 2)...)
+	b.allDelivered()
+}

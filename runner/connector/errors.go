@@ -24,8 +24,8 @@ type RecordError struct {
 	// DeadLetter: the record could not be read or converted, or is over a size limit
 	// (dead letter), other than refused by the mapping or the destination (abnormal data).
 	DeadLetter bool
-	// Retry: a further attempt may succeed (a function's own error); the caller makes
-	// errors.retry.limit of them first.
+	// Retry: a further attempt may succeed (a function's own error). Of Add the caller
+	// makes errors.retry.limit of them first; of Publish the sink counts them.
 	Retry bool
 }
 

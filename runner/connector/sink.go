@@ -127,15 +127,24 @@ type Chunk interface {
 	// returns what the intent must name. After it no record is added; after an error it
 	// may be called again.
 	Prepare(ctx context.Context) (payload []byte, err error)
-	// Publish makes the chunk visible. It is called again after an AwayError, and for
-	// refusals whose Err.Retry is set, and goes on from where it stopped; what is
-	// already there is not written twice. Refusals name records that the destination
+	// Publish makes the chunk visible. It is called again after an AwayError, and, after
+	// a pause, as long as it returns a refusal whose Err.Retry is set; the sink counts
+	// errors.retry.limit. It goes on from where it stopped; what is already there is not
+	// written twice. Refusals name records that the destination
 	// refused, all others are visible. After a *RepeatError the chunk is discarded and
 	// its intent settled.
 	Publish(ctx context.Context, guard Guard) ([]Refusal, error)
 	// Discard forgets the chunk; nothing of it becomes visible any more. Safe at any
 	// time, twice, and after Publish, of which it takes nothing back.
 	Discard()
+}
+
+// Readier is what a Chunk may be in addition: one that is made of units (the batches
+// of an invocation), which should not wait for each other.
+type Readier interface {
+	// Ready tells that whole units are waiting. The chunk is closed as soon as the feed
+	// pauses while nothing of its partition is being delivered.
+	Ready() bool
 }
 
 // Refusal is a record that the destination refused for good.

@@ -33,6 +33,10 @@ const KeyPrefix = "mem.prefix"
 // with "unknown" every act and the probe.
 const KeyAccess = "mem.access"
 
+// KeyUnit is how many records of a chunk make it ready to be closed when the feed
+// pauses; 0 never.
+const KeyUnit = "mem.unit"
+
 // MemSpec declares a sink into d.
 func MemSpec(d *Destination) *connector.Spec {
 	return &connector.Spec{
@@ -42,6 +46,7 @@ func MemSpec(d *Destination) *connector.Spec {
 			Destination: []connector.Field{
 				{Key: KeyPrefix, Label: "Prefix", Kind: connector.String, Shapes: true},
 				{Key: KeyAccess, Label: "Access", Kind: connector.String},
+				{Key: KeyUnit, Label: "Unit", Kind: connector.Int, Max: 1000, Default: connector.Const("0")},
 			},
 		}),
 		NewSink: func(_ context.Context, c connector.Config, _ connector.Deps) (connector.Sink, error) {
@@ -62,6 +67,7 @@ type MemSink struct {
 	d      *Destination
 	prefix string
 	access string
+	unit   int64
 }
 
 var (
@@ -71,7 +77,7 @@ var (
 
 // NewMemSink makes a sink into d, as a new process would.
 func NewMemSink(d *Destination, c connector.Config) *MemSink {
-	return &MemSink{d: d, prefix: c.Get(KeyPrefix), access: c.Get(KeyAccess)}
+	return &MemSink{d: d, prefix: c.Get(KeyPrefix), access: c.Get(KeyAccess), unit: c.Int(KeyUnit)}
 }
 
 func wrongAccess() error {
@@ -157,6 +163,9 @@ func (c *memChunk) Add(_ context.Context, r *record.Record) error {
 	c.records = append(c.records, Delivered{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Value: value})
 	return nil
 }
+
+// Ready implements connector.Readier.
+func (c *memChunk) Ready() bool { return c.sink.unit > 0 && int64(len(c.records)) >= c.sink.unit }
 
 // Full implements connector.Chunk.
 func (c *memChunk) Full() bool { return false }
