@@ -26,6 +26,9 @@ func LookOften(d time.Duration) func(*TaskOptions) {
 	return func(o *TaskOptions) { o.look = d }
 }
 
+// LookSeldom makes a supervisor look at the model only when it is told to. Before Run.
+func LookSeldom(s *Supervisor) { s.every = time.Hour }
+
 // WithClock gives a task's leases another clock.
 func WithClock(clock func() time.Duration) func(*TaskOptions) {
 	return func(o *TaskOptions) { o.clock = clock }

@@ -121,3 +121,29 @@ func TestADeployedConnectorRunsWhileItStarts(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatFollowsARunStartsAtOnce: a run that has ended makes place by itself; nothing waits for the next look at
+// the model.
+func TestWhatFollowsARunStartsAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.stop()
+	w.startWith(runner.LookSeldom)
+	c := w.create("prompt", nil)
+	w.send("oss-test-input", 0, 30)
+	w.exactly(30)
+	w.desire(c, runner.DesiredPaused)
+	w.state(c, connector.StateSuspended)
+	w.desire(c, runner.DesiredRunning)
+	w.send("oss-test-input", 30, 60)
+	w.exactly(60)
+	if err := w.sup.Restart(t.Context(), c.ID, false, true); err != nil {
+		t.Fatal(err)
+	}
+	w.until("the run after it", func() bool {
+		st, err := w.sup.Status(t.Context(), c.ID)
+		return err == nil && st.Delivered == 0
+	})
+	w.send("oss-test-input", 60, 90)
+	w.exactly(90)
+}

@@ -58,6 +58,7 @@ type Supervisor struct {
 	log    *slog.Logger
 	lines  *logWriter
 	notify chan struct{}
+	every  time.Duration // between two looks at the model without a Notify
 
 	mu   sync.Mutex
 	runs map[int64]*run
@@ -78,6 +79,7 @@ func NewSupervisor(o Options) *Supervisor {
 	s := &Supervisor{
 		o: o, log: o.Logger,
 		notify: make(chan struct{}, 1),
+		every:  reconcileEvery,
 		runs:   map[int64]*run{},
 		held:   map[int64]bool{},
 		done:   make(chan struct{}),
@@ -101,7 +103,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	s.ctx = ctx
 	s.mu.Unlock()
 	defer close(s.done)
-	tick := time.NewTicker(reconcileEvery)
+	tick := time.NewTicker(s.every)
 	defer tick.Stop()
 	logsDone := make(chan struct{})
 	logsCtx, stopLogs := context.WithCancel(context.WithoutCancel(ctx))

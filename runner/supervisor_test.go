@@ -60,12 +60,15 @@ func newWorld(t *testing.T) *world {
 }
 
 // start runs a supervisor, as a process would.
-func (w *world) start() {
+func (w *world) start() { w.startWith(func(*runner.Supervisor) {}) }
+
+func (w *world) startWith(change func(*runner.Supervisor)) {
 	w.sup = runner.NewSupervisor(runner.Options{
 		Store: w.store, Specs: []connector.Spec{oss.Spec()}, Node: w.store.NodeID(), Worker: "127.0.0.1:1", Installation: w.store.InstallationID(),
 		Dial: func(bool) func(context.Context, string, string) (net.Conn, error) { return (&net.Dialer{}).DialContext },
 		Seal: w.store.Sealer(), Budget: runner.NewBudget(64 << 20), Logger: slog.New(slog.DiscardHandler),
 	})
+	change(w.sup)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { defer close(done); w.sup.Run(ctx) }()

@@ -375,3 +375,26 @@ func TestPageOf(t *testing.T) {
 		t.Errorf("message format 1: %+v, %v", page, err)
 	}
 }
+
+// TestMembersThatStartTogetherJoinSoon: each that meets another's rebalance joins again; sarama's own pause of 2 s
+// was what a connector took to start. The time for which it tries stays sarama's.
+func TestMembersThatStartTogetherJoinSoon(t *testing.T) {
+	t.Parallel()
+	cluster := Cluster{Bootstrap: []string{"127.0.0.1:1"}, Version: "4.0.0"}
+	c, err := NewConsumer(cluster, ConsumerOptions{Group: "g", Topics: []string{"t"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	conf, err := cluster.Config()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.tune(conf)
+	if err := conf.Validate(); err != nil {
+		t.Error(err)
+	}
+	again := conf.Consumer.Group.Rebalance.Retry
+	if again.Backoff > 100*time.Millisecond || time.Duration(again.Max)*again.Backoff < 8*time.Second {
+		t.Errorf("joins again after %s, %d times", again.Backoff, again.Max)
+	}
+}
