@@ -145,7 +145,7 @@ func serveUntil(ctx context.Context, set *settings.Settings, log *slog.Logger, l
 	if box != nil {
 		defer box.Close()
 	}
-	rules, err := egress.New(egress.Policy{Allow: set.EgressAllow, Deny: set.EgressDeny, Proxy: set.EgressProxy})
+	rules, err := egress.New(egress.Policy{Allow: set.EgressAllow, Deny: set.EgressDeny, Proxy: set.EgressProxy, Metadata: set.AllowECSRAM})
 	if err != nil {
 		return err
 	}
@@ -213,7 +213,7 @@ func newSupervisor(set *settings.Settings, store *models.Store, rules *egress.Eg
 	}
 	return runner.NewSupervisor(runner.Options{
 		Store: store, Specs: catalog.All(), Node: store.NodeID(), Worker: worker, Installation: store.InstallationID(),
-		Dial: dial, Seal: store.Sealer(), Budget: runner.NewBudget(set.MemoryBudget),
+		Dial: dial, DialMetadata: rules.MetadataDialer(), Seal: store.Sealer(), Budget: runner.NewBudget(set.MemoryBudget),
 		AllowECSRAMRole: set.AllowECSRAM, Logger: log, Faults: faults,
 	}), nil
 }

@@ -13,7 +13,7 @@ func (s *Supervisor) deps(sub *subject) connector.Deps {
 	internet := sub.config.Bool(connector.KeyInternetAccess)
 	return connector.Deps{
 		Env: sub.env, Logger: s.log.With("connector", sub.row.Name),
-		Dial: s.o.Dial(internet), Roots: s.o.Roots,
+		Dial: s.o.Dial(internet), DialMetadata: s.o.DialMetadata, Roots: s.o.Roots,
 		Connector: sub.row.Name, ConnectorID: sub.row.UUID,
 		Topics: TopicLister(sub.cluster),
 	}

@@ -39,8 +39,11 @@ type Options struct {
 	// Installation tells this installation's configuration records from another's.
 	Installation string
 	// Dial makes the dialer for connectors and instances with or without Internet access.
-	Dial            func(internetAccess bool) func(ctx context.Context, network, address string) (net.Conn, error)
-	Roots           *x509.CertPool
+	Dial func(internetAccess bool) func(ctx context.Context, network, address string) (net.Conn, error)
+	// DialMetadata reaches the machine's metadata service and nothing else, when the
+	// network rules let it (AllowECSRAMRole); connectors get it as Deps.DialMetadata.
+	DialMetadata    func(ctx context.Context, network, address string) (net.Conn, error)
+	Roots           *x509.CertPool // nil: the system's
 	Seal            Sealer
 	Budget          *Budget
 	AllowECSRAMRole bool

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/sluice-io/sluice/runner/connector"
@@ -19,6 +20,20 @@ type Credentials struct {
 	Expiration time.Time
 }
 
+// String keeps secret and token out of everything that prints.
+func (c Credentials) String() string { return "credentials of " + c.AccessKeyID }
+
+// GoString is String.
+func (c Credentials) GoString() string { return c.String() }
+
+// LogValue is String.
+func (c Credentials) LogValue() slog.Value { return slog.StringValue(c.String()) }
+
+// same tells whether two are one and the same issue.
+func (c Credentials) same(o Credentials) bool {
+	return c.AccessKeyID == o.AccessKeyID && c.AccessKeySecret == o.AccessKeySecret && c.SecurityToken == o.SecurityToken
+}
+
 // Provider gives the credentials that are valid now. It is safe for concurrent use,
 // and cheap to ask before every request: temporary ones are kept until shortly before
 // they expire.
@@ -32,11 +47,24 @@ type Provider interface {
 	Refused(c Credentials) bool
 }
 
-// NewProvider makes the provider that a connector's configuration asks for.
-func NewProvider(cfg connector.Config, _ connector.Deps) (Provider, error) {
+// NewProvider makes the provider that a connector's configuration asks for. It asks
+// nobody: the first call of Credentials does.
+func NewProvider(cfg connector.Config, deps connector.Deps) (Provider, error) {
 	switch auth := cfg.Get(KeyAuth); auth {
 	case AuthAccessKey, "":
 		return fixed{AccessKeyID: cfg.Get(KeyAccessKeyID), AccessKeySecret: cfg.Get(KeyAccessSecret)}, nil
+	case AuthRAMRole:
+		s, err := newSTS(cfg, deps)
+		if err != nil {
+			return nil, err
+		}
+		return newTemporary(s.assume, deps.Logger), nil
+	case AuthECSRole:
+		m, err := newMetadata(deps)
+		if err != nil {
+			return nil, err
+		}
+		return newTemporary(m.issue, deps.Logger), nil
 	default:
 		return nil, &connector.WrongError{Field: KeyAuth, Err: fmt.Errorf("%s is not known: %q", KeyAuth, auth), Remedy: "Correct " + KeyAuth + "."}
 	}
@@ -47,10 +75,14 @@ type fixed Credentials
 
 // Credentials implements Provider.
 func (f fixed) Credentials(context.Context) (Credentials, error) {
+	return Credentials(f), f.missing()
+}
+
+func (f fixed) missing() error {
 	if f.AccessKeyID == "" || f.AccessKeySecret == "" {
-		return Credentials{}, &connector.WrongError{Field: KeyAccessKeyID, Err: errors.New("the access key is missing"), Remedy: "Give " + KeyAccessKeyID + " and " + KeyAccessSecret + "."}
+		return &connector.WrongError{Field: KeyAccessKeyID, Err: errors.New("the access key is missing"), Remedy: "Give " + KeyAccessKeyID + " and " + KeyAccessSecret + "."}
 	}
-	return Credentials(f), nil
+	return nil
 }
 
 // Refused implements Provider: there is no other key.

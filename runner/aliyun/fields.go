@@ -10,32 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/sluice-io/sluice/runner/connector"
 )
-
-// Keys of the credential fields.
-const (
-	KeyAuth         = "aliyun.auth"
-	KeyAccessKeyID  = "aliyun.access.key.id"
-	KeyAccessSecret = "aliyun.access.key.secret"
-)
-
-// AuthAccessKey is the value of aliyun.auth for a pair of access key ID and secret.
-const AuthAccessKey = "access_key"
-
-// CredentialFields declares how a connector proves who it is.
-func CredentialFields() []connector.Field {
-	return []connector.Field{
-		{Key: KeyAuth, Label: "Authentication", Kind: connector.Enum, Default: connector.Const(AuthAccessKey), Advanced: true,
-			Options: []connector.Option{{Value: AuthAccessKey, Label: "AccessKey"}},
-			Help:    "How the destination learns who is writing."},
-		{Key: KeyAccessKeyID, Label: "AccessKey ID", Kind: connector.String, Required: true, Max: 128,
-			Help: "Of a RAM user with no more rights than the destination needs."},
-		{Key: KeyAccessSecret, Label: "AccessKey Secret", Kind: connector.Secret, Required: true, Max: 256,
-			Help: "Stored sealed, never shown again."},
-	}
-}
 
 // cloudRegions are the regions that have endpoints of the usual names.
 var cloudRegions = []string{"cn-hangzhou", "cn-shanghai", "cn-beijing", "cn-zhangjiakou", "cn-huhehaote", "cn-shenzhen", "cn-chengdu", "cn-hongkong", "ap-southeast-1", "ap-northeast-1"}

@@ -16,6 +16,10 @@ type Deps struct {
 	// Dial opens every connection of the connector; it enforces the network rules on
 	// the resolved address and goes through the proxy where one is configured.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// DialMetadata opens connections to the metadata service of the machine and to nothing
+	// else, where an administrator allows it; it is for the provider of aliyun.auth =
+	// ecs_ram_role alone. Nil where there is none.
+	DialMetadata func(ctx context.Context, network, address string) (net.Conn, error)
 	// Roots are the certificate authorities to trust; nil means the system's.
 	Roots *x509.CertPool
 	// Connector is the connector's name, ConnectorID its random identity from creation

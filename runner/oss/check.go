@@ -31,11 +31,8 @@ func check(ctx context.Context, cfg connector.Config, deps connector.Deps, emit 
 		return err
 	}
 	defer c.close()
-	s := &sink{client: c, classify: &classifier{endpoint: c.endpoint, bucket: c.bucket.BucketName}}
-	steps := []struct {
-		name string
-		run  func(context.Context) (string, error)
-	}{
+	s := &sink{client: c, classify: c.classify}
+	steps := []step{
 		{"Endpoint name", func(ctx context.Context) (string, error) { return resolve(ctx, u.Hostname()) }},
 		{"Connection", func(ctx context.Context) (string, error) {
 			address := aliyun.HostPort(u)
@@ -47,12 +44,16 @@ func check(ctx context.Context, cfg connector.Config, deps connector.Deps, emit 
 			}
 			return handshake(ctx, deps, aliyun.HostPort(u), u.Hostname())
 		}},
+		{aliyun.CheckName, func(ctx context.Context) (string, error) { return aliyun.CheckCredentials(ctx, cfg, c.provider) }},
 		{"Bucket", s.checkBucket},
 		{"Permission to write", s.checkWrite},
 		{"Partition path", func(context.Context) (string, error) {
 			_, err := newLayout(cfg)
 			return "The pattern and the time zone are valid.", err
 		}},
+	}
+	if !aliyun.IdentityOf(cfg).Temporary { // nothing to ask for
+		steps = slices.DeleteFunc(steps, func(st step) bool { return st.name == aliyun.CheckName })
 	}
 	failed := false
 	for _, st := range steps {
@@ -70,6 +71,12 @@ func check(ctx context.Context, cfg connector.Config, deps connector.Deps, emit 
 		emit(f)
 	}
 	return nil
+}
+
+// step is one live check; what it returns is what was found.
+type step struct {
+	name string
+	run  func(context.Context) (string, error)
 }
 
 func remedyOf(err error) string {
@@ -111,7 +118,11 @@ func handshake(ctx context.Context, deps connector.Deps, address, name string) (
 func (s *sink) checkBucket(ctx context.Context) (string, error) {
 	ctx, cancel := within(ctx, 0)
 	defer cancel()
-	info, err := s.client.sdk.GetBucketInfo(s.client.bucket.BucketName, oss.WithContext(ctx))
+	var info oss.GetBucketInfoResult
+	err := s.client.do(ctx, func() (err error) {
+		info, err = s.client.sdk.GetBucketInfo(s.client.bucket.BucketName, oss.WithContext(ctx))
+		return err
+	})
 	if err != nil {
 		return "", s.classify.classify("reading bucket "+s.client.bucket.BucketName, err)
 	}
@@ -130,18 +141,22 @@ func (s *sink) checkBucket(ctx context.Context) (string, error) {
 func (s *sink) checkWrite(ctx context.Context) (string, error) {
 	ctx, cancel := within(ctx, 0)
 	defer cancel()
-	up, err := s.client.bucket.InitiateMultipartUpload(checkName, oss.WithContext(ctx))
+	var up oss.InitiateMultipartUploadResult
+	err := s.client.do(ctx, func() (err error) {
+		up, err = s.client.bucket.InitiateMultipartUpload(checkName, oss.WithContext(ctx))
+		return err
+	})
 	if err != nil {
 		return "", s.classify.classify("beginning an upload", err)
 	}
-	if err := s.client.bucket.AbortMultipartUpload(up, oss.WithContext(ctx)); err != nil {
+	if err := s.client.do(ctx, func() error { return s.client.bucket.AbortMultipartUpload(up, oss.WithContext(ctx)) }); err != nil {
 		return "", s.classify.classify("giving the upload up again", err)
 	}
-	return "The access key may write; an upload was begun and given up, nothing was written.", nil
+	return s.classify.identity.Short + " may write; an upload was begun and given up, nothing was written.", nil
 }
 
 func lookupBuckets(ctx context.Context, cfg connector.Config, deps connector.Deps) ([]connector.Option, error) {
-	if cfg.Get(keyEndpoint) == "" || cfg.Get(aliyun.KeyAccessKeyID) == "" || cfg.Get(aliyun.KeyAccessSecret) == "" {
+	if cfg.Get(keyEndpoint) == "" || !aliyun.HasCredentials(cfg) {
 		return nil, nil
 	}
 	asked := cfg.Clone()
@@ -153,10 +168,13 @@ func lookupBuckets(ctx context.Context, cfg connector.Config, deps connector.Dep
 	defer c.close()
 	ctx, cancel := within(ctx, 0)
 	defer cancel()
-	k := &classifier{endpoint: c.endpoint}
-	list, err := c.sdk.ListBuckets(oss.MaxKeys(1000), oss.WithContext(ctx))
+	var list oss.ListBucketsResult
+	err = c.do(ctx, func() (err error) {
+		list, err = c.sdk.ListBuckets(oss.MaxKeys(1000), oss.WithContext(ctx))
+		return err
+	})
 	if err != nil {
-		return nil, k.classify("listing buckets", err)
+		return nil, c.classify.classify("listing buckets", err)
 	}
 	var out []connector.Option
 	for _, b := range list.Buckets {

@@ -25,12 +25,15 @@ const (
 	slowest = 256 << 10
 )
 
-// client is one bucket at one endpoint with one access key.
+// client is one bucket at one endpoint, for one who signs.
 type client struct {
 	sdk      *oss.Client
 	bucket   *oss.Bucket
 	http     *http.Client
 	endpoint string // as shown in messages
+	provider aliyun.Provider
+	signer   *signer
+	classify *classifier
 }
 
 func newClient(cfg connector.Config, deps connector.Deps) (*client, error) {
@@ -54,11 +57,17 @@ func newClient(cfg connector.Config, deps connector.Deps) (*client, error) {
 	if region := signingRegion(cfg, u.Hostname()); region != "" {
 		options = append(options, oss.AuthVersion(oss.AuthV4), oss.Region(region))
 	}
-	sdk, err := oss.New(u.String(), cfg.Get(aliyun.KeyAccessKeyID), cfg.Get(aliyun.KeyAccessSecret), options...)
+	provider, err := aliyun.NewProvider(cfg, deps)
+	if err != nil {
+		return nil, err
+	}
+	sign := &signer{}
+	sdk, err := oss.New(u.String(), "", "", append(options, oss.SetCredentialsProvider(sign))...)
 	if err != nil {
 		return nil, &connector.WrongError{Field: keyEndpoint, Err: fmt.Errorf("making the OSS client: %w", err), Remedy: "Correct " + keyEndpoint + "."}
 	}
-	c := &client{sdk: sdk, http: hc, endpoint: u.Host}
+	c := &client{sdk: sdk, http: hc, endpoint: u.Host, provider: provider, signer: sign,
+		classify: &classifier{endpoint: u.Host, bucket: cfg.Get(keyBucket), identity: aliyun.IdentityOf(cfg)}}
 	if name := cfg.Get(keyBucket); name != "" {
 		if c.bucket, err = sdk.Bucket(name); err != nil {
 			return nil, &connector.WrongError{Field: keyBucket, Err: err, Remedy: "Correct " + keyBucket + "."}

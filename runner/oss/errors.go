@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/aliyun/aliyun-oss-go-sdk/oss"
 
@@ -47,11 +48,27 @@ var awayCodes = map[string]bool{"RequestTimeout": true, "InvalidDigest": true, "
 // counts as a wrong set-up rather than a passing one.
 const skewLimit = 5
 
+// tokenPatience is how long OSS may refuse temporary credentials that were issued anew,
+// until that counts as a wrong set-up: what is issued takes a moment to be known.
+const tokenPatience = time.Minute
+
 // classifier turns what the SDK answers into the contract's error types.
 type classifier struct {
 	endpoint string
 	bucket   string // "" when no single one is spoken to
+	identity aliyun.Identity
 	skewed   atomic.Int32
+	// refused is since when temporary credentials are refused without a success between,
+	// in Unix nanoseconds; 0: they are not.
+	refused atomic.Int64
+}
+
+// succeeded forgets what was in a row.
+func (k *classifier) succeeded() {
+	k.skewed.Store(0)
+	if k.refused.Load() != 0 {
+		k.refused.Store(0)
+	}
 }
 
 func (k *classifier) away(err error) error {
@@ -61,8 +78,11 @@ func (k *classifier) away(err error) error {
 // classify gives every error a cause; doing says what was being done.
 func (k *classifier) classify(doing string, err error) error {
 	if err == nil {
-		k.skewed.Store(0)
+		k.succeeded()
 		return nil
+	}
+	if cause := connector.CauseOf(err); cause == connector.CauseAway || cause == connector.CauseWrong {
+		return fmt.Errorf("%s: %w", doing, err) // of who issues the credentials
 	}
 	var r *egress.Refused
 	if errors.As(err, &r) {
@@ -88,15 +108,33 @@ func (k *classifier) classify(doing string, err error) error {
 			return away
 		}
 		return &connector.WrongError{Brief: brief, Err: full, Remedy: "The clock of this machine differs from OSS's by more than 15 minutes; set it (NTP)."}
+	case k.identity.Temporary && tokenCodes[code] && k.refusing() < tokenPatience:
+		return away
 	case awayCodes[code] || status >= 500 || status == http.StatusTooManyRequests || status == http.StatusRequestTimeout || strings.HasSuffix(code, "LimitExceeded"):
 		return away
 	}
-	field, remedy := remedyFor(code, status)
+	field, remedy := k.remedyFor(code, status)
 	return &connector.WrongError{Field: field, Remedy: remedy, Brief: brief, Err: full}
 }
 
+// refusing is for how long temporary credentials have been refused.
+func (k *classifier) refusing() time.Duration {
+	now := time.Now()
+	if k.refused.CompareAndSwap(0, now.UnixNano()) {
+		return 0
+	}
+	return now.Sub(time.Unix(0, k.refused.Load()))
+}
+
 // remedyFor is what to do about an answer of which the configuration is the cause.
-func remedyFor(code string, status int) (field, remedy string) {
+func (k *classifier) remedyFor(code string, status int) (field, remedy string) {
+	switch {
+	case !k.identity.Temporary:
+	case tokenCodes[code]:
+		return aliyun.KeyAuth, "OSS refuses what was issued for " + k.identity.Who + "; correct " + aliyun.KeySTSEndpoint + ", which must be of the same cloud as " + keyEndpoint + "."
+	case code == "AccessDenied" || code == "" && status == http.StatusForbidden:
+		return k.identity.Field, "Allow " + k.identity.Who + " oss:PutObject and oss:GetObject on the bucket. A bucket of another region also answers like this."
+	}
 	if w, ok := wrongCodes[code]; ok {
 		return w.field, w.remedy
 	}

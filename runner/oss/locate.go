@@ -41,7 +41,7 @@ func locate(ctx context.Context, cfg connector.Config, deps connector.Deps, r *r
 		return nil, err
 	}
 	defer c.close()
-	f := &finder{client: c, classify: &classifier{endpoint: c.endpoint, bucket: c.bucket.BucketName}, stem: stem}
+	f := &finder{client: c, classify: c.classify, stem: stem}
 	window := max(cfg.Int(connector.KeyFlushSize), locateKeys)
 	for above := r.Offset + 1; above > 0; window *= 8 {
 		from := max(0, r.Offset+1-window)
@@ -120,7 +120,11 @@ func (f *finder) covering(ctx context.Context, from, above, offset int64) ([]str
 func (f *finder) list(ctx context.Context, marker string) (oss.ListObjectsResult, error) {
 	ctx, cancel := within(ctx, 0)
 	defer cancel()
-	page, err := f.client.bucket.ListObjects(oss.Prefix(f.stem), oss.Marker(marker), oss.MaxKeys(locateKeys), oss.WithContext(ctx))
+	var page oss.ListObjectsResult
+	err := f.client.do(ctx, func() (err error) {
+		page, err = f.client.bucket.ListObjects(oss.Prefix(f.stem), oss.Marker(marker), oss.MaxKeys(locateKeys), oss.WithContext(ctx))
+		return err
+	})
 	if err != nil {
 		return page, f.classify.classify("listing the objects of bucket "+f.client.bucket.BucketName, err)
 	}

@@ -26,7 +26,10 @@ var certain = map[string]bool{
 func (s *sink) Probe(ctx context.Context) error {
 	ctx, cancel := within(ctx, 0)
 	defer cancel()
-	_, err := s.client.bucket.GetObjectACL(checkName, oss.WithContext(ctx))
+	err := s.client.do(ctx, func() error {
+		_, err := s.client.bucket.GetObjectACL(checkName, oss.WithContext(ctx))
+		return err
+	})
 	code, status := "", 0
 	if err != nil {
 		code, status = codeOf(err)

@@ -135,7 +135,11 @@ func (c *chunk) alreadyThere(ctx context.Context, p *part) (bool, error) {
 func (s *sink) head(ctx context.Context, name string) (object, error) {
 	ctx, cancel := within(ctx, 0)
 	defer cancel()
-	h, err := s.client.bucket.GetObjectMeta(name, oss.WithContext(ctx))
+	var h http.Header
+	err := s.client.do(ctx, func() (err error) {
+		h, err = s.client.bucket.GetObjectMeta(name, oss.WithContext(ctx))
+		return err
+	})
 	if err != nil {
 		if code, status := codeOf(err); status == http.StatusNotFound && code != "NoSuchBucket" {
 			return object{}, errAbsent
@@ -149,7 +153,11 @@ func (s *sink) head(ctx context.Context, name string) (object, error) {
 	got := object{length: length}
 	text := h.Get(headerCRC)
 	if text == "" { // GetObjectMeta leaves it out on some servers, the full HEAD has it
-		if h, err = s.client.bucket.GetObjectDetailedMeta(name, oss.WithContext(ctx)); err != nil {
+		err := s.client.do(ctx, func() (err error) {
+			h, err = s.client.bucket.GetObjectDetailedMeta(name, oss.WithContext(ctx))
+			return err
+		})
+		if err != nil {
 			return object{}, s.classify.classify("looking at object "+name, err)
 		}
 		text = h.Get(headerCRC)
@@ -177,19 +185,33 @@ func (s *sink) put(ctx context.Context, p *part, guard connector.Guard) error {
 }
 
 func (s *sink) putOnce(ctx context.Context, p *part, guard connector.Guard, forbid bool) (uint64, error) {
-	if err := guard(); err != nil {
-		return 0, err
-	}
 	ctx, cancel := within(ctx, p.Length)
 	defer cancel()
 	var header http.Header
-	err := s.client.bucket.PutObject(p.name, bytes.NewReader(p.body), oss.WithContext(ctx), oss.ForbidOverWrite(forbid),
-		oss.ContentType(s.layout.format.ContentType(s.layout.compression)), oss.GetResponseHeader(&header))
+	err := s.visibly(ctx, "writing object "+p.name, guard, func() error {
+		return s.client.bucket.PutObject(p.name, bytes.NewReader(p.body), oss.WithContext(ctx), oss.ForbidOverWrite(forbid),
+			oss.ContentType(s.layout.format.ContentType(s.layout.compression)), oss.GetResponseHeader(&header))
+	})
 	if err != nil {
-		return 0, s.classify.classify("writing object "+p.name, err)
+		return 0, err
 	}
-	s.classify.classify("", nil)
 	return p.answeredCRC(header), nil
+}
+
+// visibly makes a request that makes something visible; the guard is asked directly
+// before it, also when it is made once more.
+func (s *sink) visibly(ctx context.Context, doing string, guard connector.Guard, request func() error) error {
+	var late error
+	err := s.client.do(ctx, func() error {
+		if late = guard(); late != nil {
+			return late
+		}
+		return request()
+	})
+	if late != nil {
+		return late
+	}
+	return s.classify.classify(doing, err)
 }
 
 // answeredCRC is the checksum the server answered; a server that tells none is believed.
@@ -206,7 +228,11 @@ func (s *sink) putParts(ctx context.Context, p *part, guard connector.Guard) err
 	if p.up.id == "" {
 		ctx, cancel := within(ctx, 0)
 		defer cancel()
-		res, err := s.client.bucket.InitiateMultipartUpload(p.name, oss.WithContext(ctx), oss.ContentType(s.layout.format.ContentType(s.layout.compression)))
+		var res oss.InitiateMultipartUploadResult
+		err := s.client.do(ctx, func() (err error) {
+			res, err = s.client.bucket.InitiateMultipartUpload(p.name, oss.WithContext(ctx), oss.ContentType(s.layout.format.ContentType(s.layout.compression)))
+			return err
+		})
 		if err != nil {
 			return s.classify.classify("beginning the upload of "+p.name, err)
 		}
@@ -216,22 +242,26 @@ func (s *sink) putParts(ctx context.Context, p *part, guard connector.Guard) err
 	for n := len(p.up.parts); int64(n)*partSize < p.Length; n++ {
 		piece := p.body[n*partSize : min((n+1)*partSize, len(p.body))]
 		pieceCtx, cancel := within(ctx, int64(len(piece)))
-		got, err := s.client.bucket.UploadPart(imur, bytes.NewReader(piece), int64(len(piece)), n+1, oss.WithContext(pieceCtx))
+		var got oss.UploadPart
+		err := s.client.do(pieceCtx, func() (err error) {
+			got, err = s.client.bucket.UploadPart(imur, bytes.NewReader(piece), int64(len(piece)), n+1, oss.WithContext(pieceCtx))
+			return err
+		})
 		cancel()
 		if err != nil {
 			return s.classify.classify(fmt.Sprintf("uploading part %d of %s", n+1, p.name), err)
 		}
 		p.up.parts = append(p.up.parts, got)
 	}
-	if err := guard(); err != nil {
-		return err
-	}
 	ctx, cancel := within(ctx, 0)
 	defer cancel()
 	var header http.Header
-	_, err := s.client.bucket.CompleteMultipartUpload(imur, p.up.parts, oss.WithContext(ctx), oss.ForbidOverWrite(true), oss.GetResponseHeader(&header))
+	err := s.visibly(ctx, "completing the upload of "+p.name, guard, func() error {
+		_, err := s.client.bucket.CompleteMultipartUpload(imur, p.up.parts, oss.WithContext(ctx), oss.ForbidOverWrite(true), oss.GetResponseHeader(&header))
+		return err
+	})
 	if err != nil {
-		return s.classify.classify("completing the upload of "+p.name, err)
+		return err
 	}
 	if crc := p.answeredCRC(header); crc != p.CRC {
 		return &connector.MismatchError{What: fmt.Sprintf("the object %s arrived damaged (CRC64 %d, sent %d)", p.name, crc, p.CRC)}
@@ -248,5 +278,5 @@ func (s *sink) imur(p *part) oss.InitiateMultipartUploadResult {
 func (s *sink) abort(p *part) {
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 	defer cancel()
-	_ = s.client.bucket.AbortMultipartUpload(s.imur(p), oss.WithContext(ctx))
+	_ = s.client.do(ctx, func() error { return s.client.bucket.AbortMultipartUpload(s.imur(p), oss.WithContext(ctx)) })
 }

@@ -80,7 +80,7 @@ func newSink(_ context.Context, cfg connector.Config, deps connector.Deps) (conn
 	if err != nil {
 		return nil, err
 	}
-	return &sink{client: c, classify: &classifier{endpoint: c.endpoint, bucket: c.bucket.BucketName}, layout: l, buffers: &buffers{}, uploads: make(chan struct{}, uploadingAll)}, nil
+	return &sink{client: c, classify: c.classify, layout: l, buffers: &buffers{}, uploads: make(chan struct{}, uploadingAll)}, nil
 }
 
 // Begin opens a chunk.

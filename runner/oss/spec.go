@@ -88,7 +88,7 @@ func destinationFields() []connector.Field {
 }
 
 func problems(cfg connector.Config, env connector.Env) []connector.FieldError {
-	return connector.CrossRegion(cfg, env, keyRegion)
+	return append(connector.CrossRegion(cfg, env, keyRegion), aliyun.CredentialProblems(cfg, env)...)
 }
 
 func reach(cfg connector.Config, _ connector.Env) []connector.Endpoint {
@@ -96,7 +96,7 @@ func reach(cfg connector.Config, _ connector.Env) []connector.Endpoint {
 	if u, err := aliyun.EndpointURL(cfg.Get(keyEndpoint)); err == nil {
 		out = append(out, connector.Endpoint{Key: keyEndpoint, Address: aliyun.HostPort(u)})
 	}
-	return out
+	return append(out, aliyun.CredentialReach(cfg)...)
 }
 
 func endpointByRegion(cfg connector.Config, env connector.Env) string {

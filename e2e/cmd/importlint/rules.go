@@ -23,7 +23,7 @@ func rules() map[string][]string {
 		"runnertest": {"runner", "connector", "record"},
 		"connector":  {"record"},
 		"kafka":      {"record"},
-		"aliyun":     {"connector"},
+		"aliyun":     {"connector", "egress"},
 		"runner":     {"connector", "record", "kafka", "egress"},
 		"control":    {"runner", "connector", "kafka"},
 		// The catalog's one function returns the connectors' specs, so it names their type.
