@@ -57,6 +57,8 @@ type FCOptions struct {
 	SkipChecks bool
 	// Keys are the access keys to accept. Default: ID and secret DefaultKey.
 	Keys []AccessKey
+	// Tokens are accepted beside them; nil is none.
+	Tokens *Tokens
 	// SlowFor is how long FCSlow waits. Default 2 s.
 	SlowFor time.Duration
 	// Throttle is how many invocations a second FCThrottled takes. Default 5.
@@ -163,6 +165,7 @@ func (o *FCOptions) defaults() {
 }
 
 func (f *FC) start(ctx context.Context) (err error) {
+	f.keys.tokens = f.options.Tokens
 	for _, key := range f.options.Keys {
 		if err := f.keys.add(key); err != nil {
 			return err

@@ -28,6 +28,9 @@ func TestMain(m *testing.M) {
 
 func runHelper(part, dir string) error {
 	var addr string
+	if part == "credentials-go" {
+		return runCredentialsGo(dir)
+	}
 	if part == "odps" {
 		o, err := StartODPS(context.Background(), ODPSOptions{Addr: "127.0.0.1:0", Dir: dir})
 		if err != nil {

@@ -37,6 +37,8 @@ type ODPSOptions struct {
 	SkipChecks bool
 	// Keys are the access keys to accept. Default: ID and secret DefaultKey.
 	Keys []AccessKey
+	// Tokens are accepted beside them; nil is none.
+	Tokens *Tokens
 	// Projects are those that there are. Default: DefaultODPSProject.
 	Projects []string
 	// DDL are statements to run at start in the first project. Default: DefaultODPSDDL; an empty list is none.
@@ -156,6 +158,7 @@ func (o *ODPSOptions) defaults() {
 }
 
 func (o *ODPS) start(ctx context.Context) (err error) {
+	o.keys.tokens = o.options.Tokens
 	for _, key := range o.options.Keys {
 		if err := o.keys.add(key); err != nil {
 			return err

@@ -44,6 +44,8 @@ type OSSOptions struct {
 	SkipCRC bool
 	// Keys are the access keys to accept. Default: ID and secret DefaultKey.
 	Keys []AccessKey
+	// Tokens are accepted beside them; nil is none.
+	Tokens *Tokens
 	// Buckets are made when missing. Default: DefaultBucket.
 	Buckets []string
 	// Region is the only one that V4 signatures may name; empty accepts any.
@@ -121,6 +123,7 @@ func StartOSS(ctx context.Context, options OSSOptions) (*OSS, error) {
 }
 
 func (o *OSS) start(ctx context.Context) (err error) {
+	o.keys.tokens = o.options.Tokens
 	for _, key := range o.options.Keys {
 		if err := o.keys.add(key); err != nil {
 			return err

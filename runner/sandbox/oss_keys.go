@@ -16,8 +16,9 @@ type AccessKey struct {
 
 // accessKeys is the set of keys of one stand-in.
 type accessKeys struct {
-	mu   sync.RWMutex
-	byID map[string]AccessKey
+	mu     sync.RWMutex
+	byID   map[string]AccessKey
+	tokens *Tokens // what an STS stand-in issued; nil is none
 }
 
 func (k *accessKeys) add(key AccessKey) error {
@@ -41,7 +42,10 @@ func (k *accessKeys) remove(id string) {
 
 func (k *accessKeys) get(id string) (AccessKey, bool) {
 	k.mu.RLock()
-	defer k.mu.RUnlock()
 	key, ok := k.byID[id]
+	k.mu.RUnlock()
+	if !ok {
+		return k.tokens.get(id)
+	}
 	return key, ok
 }
