@@ -4,12 +4,14 @@ package catalog
 
 import (
 	"github.com/sluice-io/sluice/runner/connector"
+	"github.com/sluice-io/sluice/runner/maxcompute"
 	"github.com/sluice-io/sluice/runner/oss"
 )
 
 // All returns the declarations of every task type, in the order in which they are offered.
 func All() []connector.Spec {
 	return []connector.Spec{
+		maxcompute.Spec(),
 		oss.Spec(),
 	}
 }
