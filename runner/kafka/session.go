@@ -58,6 +58,9 @@ func (b *bridge) Setup(raw sarama.ConsumerGroupSession) error {
 		InstanceID: b.conf.Consumer.Group.InstanceId,
 	}}
 	s.claims = maps.Clone(raw.Claims())
+	s.turns = newTurns(n, 2*int64(b.consumer.opts.FetchBytes), b.consumer.share(n),
+		func(tp TP) { b.group.Pause(map[string][]int32{tp.Topic: {tp.Partition}}) },
+		func(tp TP) { b.group.Resume(map[string][]int32{tp.Topic: {tp.Partition}}) })
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(raw.Context()))
 	s.ctx = ctx
 	context.AfterFunc(raw.Context(), func() { cancel(endOf(raw.Context())) })
@@ -96,9 +99,11 @@ func (b *bridge) ConsumeClaim(raw sarama.ConsumerGroupSession, c sarama.Consumer
 	b.mu.Unlock()
 	b.work.Add(1)
 	defer b.work.Add(-1)
-	err := b.handler.Consume(s, &claim{
+	mine := &claim{
 		tp: TP{c.Topic(), c.Partition()}, raw: c, ch: c.Messages(), session: raw.Context(), own: s.ctx,
-	})
+	}
+	defer s.begin(mine)()
+	err := b.handler.Consume(s, mine)
 	if err != nil && raw.Context().Err() == nil {
 		b.failed(fmt.Errorf("%s/%d: %w", c.Topic(), c.Partition(), err))
 	}
@@ -135,13 +140,72 @@ type session struct {
 	ctx    context.Context
 	member Member
 	claims map[string][]int32
+	turns  *turns // nil: every partition fetches at any time
+
+	mu    sync.Mutex
+	taken map[TP]*turn
 }
 
-func (s *session) Context() context.Context      { return s.ctx }
-func (s *session) Member() Member                { return s.member }
-func (s *session) Claims() map[string][]int32    { return s.claims }
-func (s *session) Pause(tps map[string][]int32)  { s.group.Pause(tps) }
-func (s *session) Resume(tps map[string][]int32) { s.group.Resume(tps) }
+func (s *session) Context() context.Context   { return s.ctx }
+func (s *session) Member() Member             { return s.member }
+func (s *session) Claims() map[string][]int32 { return s.claims }
+
+func (s *session) Pause(tps map[string][]int32) {
+	s.group.Pause(tps)
+	for _, p := range s.turnsOf(tps) {
+		p.park()
+	}
+}
+
+func (s *session) Resume(tps map[string][]int32) {
+	if s.turns == nil {
+		s.group.Resume(tps)
+		return
+	}
+	for topic, ps := range tps {
+		for _, n := range ps {
+			one := map[string][]int32{topic: {n}}
+			if found := s.turnsOf(one); len(found) > 0 {
+				found[0].unpark()
+			} else {
+				s.group.Resume(one)
+			}
+		}
+	}
+}
+
+func (s *session) turnsOf(tps map[string][]int32) []*turn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var found []*turn
+	for topic, ps := range tps {
+		for _, n := range ps {
+			if p := s.taken[TP{topic, n}]; p != nil {
+				found = append(found, p)
+			}
+		}
+	}
+	return found
+}
+
+// begin gives a claim its turn, where there are turns; the result ends it.
+func (s *session) begin(c *claim) (end func()) {
+	if s.turns == nil {
+		return func() {}
+	}
+	c.turn = s.turns.join(c.tp)
+	c.timer = time.NewTimer(turnTime)
+	s.mu.Lock()
+	if s.taken == nil {
+		s.taken = map[TP]*turn{}
+	}
+	s.taken[c.tp] = c.turn
+	s.mu.Unlock()
+	return func() {
+		c.timer.Stop()
+		c.turn.park()
+	}
+}
 
 // claim implements Claim. One goroutine uses it.
 type claim struct {
@@ -150,6 +214,9 @@ type claim struct {
 	ch      <-chan *sarama.ConsumerMessage
 	session context.Context // sarama's
 	own     context.Context // what Session.Context returns
+
+	turn  *turn // nil: none is needed
+	timer *time.Timer
 }
 
 func (c *claim) TP() TP               { return c.tp }
@@ -174,21 +241,34 @@ func (c *claim) Next(ctx context.Context, r *record.Record, wake <-chan struct{}
 	if ctx == c.own {
 		done = nil // it ends with the session
 	}
-	select {
-	case m, ok := <-c.ch:
-		if !ok {
-			return c.ended(ctx)
+	var granted <-chan struct{}
+	var over <-chan time.Time
+	if c.turn != nil {
+		c.turn.want()
+		granted, over = c.turn.granted, c.timer.C
+	}
+	for {
+		select {
+		case m, ok := <-c.ch:
+			if !ok {
+				return c.ended(ctx)
+			}
+			c.fill(r, m)
+			return nil
+		case <-c.session.Done():
+			return endOf(c.session)
+		case <-done:
+			return context.Cause(ctx)
+		case <-wake:
+			return ErrIdle
+		case <-deadline:
+			return ErrIdle
+		case <-granted:
+			c.timer.Reset(turnTime)
+		case <-over:
+			c.turn.idle()
+			c.timer.Reset(turnTime)
 		}
-		c.fill(r, m)
-		return nil
-	case <-c.session.Done():
-		return endOf(c.session)
-	case <-done:
-		return context.Cause(ctx)
-	case <-wake:
-		return ErrIdle
-	case <-deadline:
-		return ErrIdle
 	}
 }
 
@@ -206,6 +286,9 @@ func (c *claim) ended(ctx context.Context) error {
 // fill makes m the caller's record. Nothing is copied and, but for headers, nothing
 // allocated; a copy of the record keeps its own headers.
 func (c *claim) fill(r *record.Record, m *sarama.ConsumerMessage) {
+	if c.turn != nil {
+		c.turn.received(int64(len(m.Key) + len(m.Value) + 1))
+	}
 	r.Topic, r.Partition, r.Offset = c.tp.Topic, c.tp.Partition, m.Offset
 	r.Timestamp = millis(m.Timestamp)
 	r.Key, r.Value = m.Key, m.Value

@@ -15,7 +15,7 @@ import (
 func suite(t *testing.T, cluster func(t *testing.T) kafka.Cluster) {
 	for name, f := range map[string]func(*testing.T, context.Context, *bed){
 		"admin": testAdmin, "reader": testReader, "positions": testPositions, "fencing": testFencing,
-		"unanswered": testUnanswered, "consumer": testConsumer, "txn": testTxn, "producer": testProducer,
+		"unanswered": testUnanswered, "consumer": testConsumer, "many partitions": testManyPartitions, "txn": testTxn, "producer": testProducer,
 		"missing topic": testMissingTopic, "cancel join": testCancelJoin, "at time": testAtTime,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -301,6 +301,38 @@ func testConsumer(t *testing.T, ctx context.Context, b *bed) {
 	stop(mine)
 	wantErr(t, <-errs, mine)
 	wantErr(t, context.Cause(s.Context()), mine)
+}
+
+// Where there are many partitions they take turns; nothing is lost, all are read.
+func testManyPartitions(t *testing.T, ctx context.Context, b *bed) {
+	const partitions = 12
+	name := b.topic(t, ctx, partitions, nil)
+	for p := range int32(partitions) {
+		b.fill(t, ctx, name, p, 0, 300)
+	}
+	h := newTask()
+	runCtx, stop := context.WithCancelCause(ctx)
+	// So little may be fetched that only a few partitions fetch at a time.
+	_, errs := run(t, runCtx, b.c, kafka.ConsumerOptions{Group: "g-" + name, Topics: []string{name}, FetchBytes: 4 << 10}, h)
+	s := h.session(t, ctx)
+	h.wait(t, ctx, 300*partitions)
+	s.Pause(map[string][]int32{name: {0}})
+	for p := range int32(partitions) {
+		b.fill(t, ctx, name, p, 300, 310)
+	}
+	h.wait(t, ctx, 10*(partitions-1))
+	s.Resume(map[string][]int32{name: {0}})
+	h.wait(t, ctx, 10)
+	next := map[int32]int64{}
+	for _, r := range h.records() {
+		if r.Offset != next[r.Partition] {
+			t.Fatalf("offset %d of partition %d, %d was expected", r.Offset, r.Partition, next[r.Partition])
+		}
+		next[r.Partition]++
+	}
+	done := errors.New("done")
+	stop(done)
+	wantErr(t, <-errs, done)
 }
 
 func testMissingTopic(t *testing.T, ctx context.Context, b *bed) {
