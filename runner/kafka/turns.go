@@ -9,12 +9,9 @@ const (
 	// fewPartitions: so many partitions of one client need no turns.
 	fewPartitions = 8
 	// leastTurns is how many partitions fetch at least at the same time.
-	leastTurns = 4
+	leastTurns = 2
 	// turnTime is how long a partition without records keeps its turn while others wait.
-	turnTime = 250 * time.Millisecond
-	// guessedRatio is what records are taken to grow by when they are decompressed,
-	// before it is known.
-	guessedRatio = 8
+	turnTime = 100 * time.Millisecond
 )
 
 // turns bounds what the partitions of a session hold fetched and not yet consumed. A
@@ -24,6 +21,7 @@ const (
 // are paused. One that has consumed what its fetch brought goes behind those that wait.
 type turns struct {
 	limit  int64
+	least  int64 // burst is never taken to be smaller
 	n      int
 	pause  func(TP)
 	resume func(TP)
@@ -50,7 +48,8 @@ func newTurns(n int, limit int64, share int32, pause, resume func(TP)) *turns {
 	if n <= fewPartitions {
 		return nil
 	}
-	return &turns{limit: limit, n: n, pause: pause, resume: resume, burst: int64(share) * guessedRatio}
+	// Nothing is known at first, so as few as may be begin.
+	return &turns{limit: limit, least: int64(share), n: n, pause: pause, resume: resume, burst: limit / leastTurns}
 }
 
 // join registers a partition, which does not fetch before its turn.
@@ -75,6 +74,9 @@ func (p *turn) goOn() {
 		p.t.resume(p.tp)
 	}
 }
+
+// note takes in what a turn has brought: more counts at once, less by and by.
+func (t *turns) note(got int64) { t.burst = max(got, (9*t.burst+got)/10, t.least) }
 
 // places is how many may fetch at once.
 func (t *turns) places() int { return int(min(max(t.limit/max(t.burst, 1), leastTurns), int64(t.n))) }
@@ -105,11 +107,7 @@ func (p *turn) want() {
 		if p.got == 0 {
 			return
 		}
-		if p.got > t.burst {
-			t.burst = p.got
-		} else {
-			t.burst = (9*t.burst + p.got) / 10
-		}
+		t.note(p.got)
 		p.got = 0
 		p.has = false
 		t.active--
@@ -127,6 +125,7 @@ func (p *turn) idle() {
 	if !p.has || len(t.waiting) == 0 || p.parked {
 		return
 	}
+	t.note(0)
 	p.has, p.queued = false, true
 	t.active--
 	p.halt()

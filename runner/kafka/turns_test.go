@@ -126,6 +126,7 @@ func TestTurnsParked(t *testing.T) {
 	if turns.active != 2 || len(on) != 2 || len(turns.waiting) != 0 {
 		t.Errorf("%d active, %d fetch, %d wait; two are left", turns.active, len(on), len(turns.waiting))
 	}
+	ps[19].park()
 	ps[0].unpark()
 	if !ps[0].has || !on[ps[0].tp] {
 		t.Error("taken up again it does not fetch")
