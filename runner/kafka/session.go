@@ -193,7 +193,7 @@ func (s *session) begin(c *claim) (end func()) {
 	if s.turns == nil {
 		return func() {}
 	}
-	c.turn = s.turns.join(c.tp)
+	c.turn, c.next = s.turns.join(c.tp), c.raw.InitialOffset()
 	c.timer = time.NewTimer(turnTime)
 	s.mu.Lock()
 	if s.taken == nil {
@@ -217,6 +217,7 @@ type claim struct {
 
 	turn  *turn // nil: none is needed
 	timer *time.Timer
+	next  int64 // offset behind the last record
 }
 
 func (c *claim) TP() TP               { return c.tp }
@@ -266,7 +267,8 @@ func (c *claim) Next(ctx context.Context, r *record.Record, wake <-chan struct{}
 		case <-granted:
 			c.timer.Reset(turnTime)
 		case <-over:
-			c.turn.idle()
+			end := c.raw.HighWaterMarkOffset()
+			c.turn.idle(end > 0 && c.next >= end)
 			c.timer.Reset(turnTime)
 		}
 	}
@@ -288,6 +290,7 @@ func (c *claim) ended(ctx context.Context) error {
 func (c *claim) fill(r *record.Record, m *sarama.ConsumerMessage) {
 	if c.turn != nil {
 		c.turn.received(int64(len(m.Key) + len(m.Value) + 1))
+		c.next = m.Offset + 1
 	}
 	r.Topic, r.Partition, r.Offset = c.tp.Topic, c.tp.Partition, m.Offset
 	r.Timestamp = millis(m.Timestamp)

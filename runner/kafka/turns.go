@@ -10,8 +10,11 @@ const (
 	fewPartitions = 8
 	// leastTurns is how many partitions fetch at least at the same time.
 	leastTurns = 2
-	// turnTime is how long a partition without records keeps its turn while others wait.
-	turnTime = 100 * time.Millisecond
+	// turnTime is how long a partition that is read to its end keeps its turn while
+	// others wait, longTurns how many times that one keeps it of which it is not known:
+	// a fetch may take that long.
+	turnTime  = 100 * time.Millisecond
+	longTurns = 30
 )
 
 // turns bounds what the partitions of a session hold fetched and not yet consumed. A
@@ -41,6 +44,7 @@ type turn struct {
 
 	// Under t.mu.
 	has, queued, paused, parked bool
+	idled                       int // times of turnTime without a record in this turn
 }
 
 // newTurns is nil where n partitions are few.
@@ -117,15 +121,22 @@ func (p *turn) want() {
 	t.grant()
 }
 
-// idle ends a turn that has brought nothing for its time, where others wait.
-func (p *turn) idle() {
+// idle is called after each turnTime without a record. It ends a turn that has brought
+// nothing for its time, where others wait.
+func (p *turn) idle(caughtUp bool) {
 	t := p.t
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !p.has || len(t.waiting) == 0 || p.parked {
+	p.idled++
+	if !p.has || p.parked || !caughtUp && p.idled < longTurns {
 		return
 	}
-	t.note(0)
+	if caughtUp {
+		t.note(0)
+	}
+	if len(t.waiting) == 0 {
+		return
+	}
 	p.has, p.queued = false, true
 	t.active--
 	p.halt()
@@ -138,7 +149,7 @@ func (t *turns) grant() {
 	for t.active < t.places() && len(t.waiting) > 0 {
 		p := t.waiting[0]
 		t.waiting = t.waiting[1:]
-		p.queued, p.has = false, true
+		p.queued, p.has, p.idled = false, true, 0
 		t.active++
 		p.goOn()
 		select {

@@ -66,7 +66,7 @@ func TestTurnsBoundWhatIsFetched(t *testing.T) {
 		}
 		p := able[rnd.IntN(len(able))]
 		if rnd.IntN(4) == 0 {
-			p.idle()
+			p.idle(false)
 			continue
 		}
 		for range 3 {
