@@ -111,9 +111,9 @@ func serve(args []string, stdout, stderr io.Writer) int {
 }
 
 // memoryLimit is the soft limit of the Go runtime: the budget for records and what
-// the program takes beside them, in bytes. It makes the collector work harder before
+// the program takes beside them, in bytes; what the C library, code and stacks take comes on top. It makes the collector work harder before
 // the process grows.
-func memoryLimit(budget int64) int64 { return budget + 110<<20 }
+func memoryLimit(budget int64) int64 { return budget + 80<<20 }
 
 // serveUntil opens everything, wires it together and runs it until ctx ends.
 func serveUntil(ctx context.Context, set *settings.Settings, log *slog.Logger, level *slog.LevelVar, stdout io.Writer) error {

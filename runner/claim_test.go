@@ -109,7 +109,9 @@ func TestTakeOver(t *testing.T) {
 	o.desire(second, runner.DesiredRunning)
 	o.says(second, ours, "another installation")
 	lines, err := w.store.QueryLogs(t.Context(), runner.LogQuery{ConnectorID: first.ID, Limit: 1000})
-	if err != nil || !slices.ContainsFunc(lines.Lines, func(l runner.LogLine) bool { return strings.HasPrefix(l.Message, "Taken over") && l.Fields["installation"] == theirs }) {
+	if err != nil || !slices.ContainsFunc(lines.Lines, func(l runner.LogLine) bool {
+		return strings.HasPrefix(l.Message, "Taken over") && l.Fields["installation"] == theirs
+	}) {
 		t.Errorf("the log does not tell: %v", err)
 	}
 }

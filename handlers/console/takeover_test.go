@@ -60,7 +60,7 @@ func TestTakeOverPage(t *testing.T) {
 	s.told.claims.set(runner.Claim{Installation: "third-id", Name: "one", Class: "KAFKA2OSS", Version: 5})
 	again := b.fill(page, `form[action$="/take-over"]`, "confirm", "one").want(http.StatusConflict).says("another installation that runs the connector by now", "third-id", "Nothing of it runs there")
 	b.follow(b.fill(again, `form[action$="/take-over"]`, "confirm", "one")).says("Connector one is taken over")
-	b.get(one+"/take-over").want(http.StatusOK).says("No other installation runs this connector").hasNot("form.confirm")
+	b.get(one + "/take-over").want(http.StatusOK).says("No other installation runs this connector").hasNot("form.confirm")
 
 	entries, err := s.store.AuditEntries(t.Context(), models.AuditQuery{Limit: 10})
 	if err != nil || len(entries) == 0 || entries[0].Act != "connector.take_over" || entries[0].Object != "sandbox/one" {

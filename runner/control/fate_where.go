@@ -11,7 +11,6 @@ import (
 	"github.com/sluice-io/sluice/runner"
 	"github.com/sluice-io/sluice/runner/connector"
 	"github.com/sluice-io/sluice/runner/kafka"
-	"github.com/sluice-io/sluice/runner/record"
 )
 
 const (
@@ -67,10 +66,12 @@ func (s *Service) locate(ctx context.Context, c Connector, tp kafka.TP, offset i
 	if err != nil {
 		return nil, fmt.Errorf("reading the instance: %w", err)
 	}
-	r, err := s.recordAt(ctx, in, tp, offset)
+	page, err := s.pageAt(ctx, in, tp, offset)
 	if err != nil {
 		return nil, err
 	}
+	r := &page.Records[0]
+	r.Topic, r.Partition = tp.Topic, tp.Partition
 	shapes, err := s.shapes(ctx, c, row)
 	if err != nil {
 		return nil, err
@@ -84,23 +85,21 @@ func (s *Service) locate(ctx context.Context, c Connector, tp kafka.TP, offset i
 	return nil, nil
 }
 
-// recordAt reads one record: its time decides where it went.
-func (s *Service) recordAt(ctx context.Context, in runner.Instance, tp kafka.TP, offset int64) (*record.Record, error) {
+// pageAt reads the page that one record begins: its time decides where it went.
+func (s *Service) pageAt(ctx context.Context, in runner.Instance, tp kafka.TP, offset int64) (kafka.Page, error) {
 	reader, err := s.kafka.Read(ctx, s.sup.Cluster(in))
 	if err != nil {
-		return nil, notAnswering(in, err)
+		return kafka.Page{}, notAnswering(in, err)
 	}
 	defer reader.Close()
 	page, err := reader.Fetch(ctx, tp, offset, fateFetch, time.Second)
 	switch {
 	case errors.Is(err, kafka.ErrOutOfRange), err == nil && (len(page.Records) == 0 || page.Records[0].Offset != offset):
-		return nil, errors.New("the record itself is no longer in the topic, and its time decides the place")
+		return kafka.Page{}, errors.New("the record itself is no longer in the topic, and its time decides the place")
 	case err != nil:
-		return nil, notAnswering(in, err)
+		return kafka.Page{}, notAnswering(in, err)
 	}
-	r := page.Records[0]
-	r.Topic, r.Partition = tp.Topic, tp.Partition
-	return &r, nil
+	return page, nil
 }
 
 // shapes are the configurations that may have named the record's place: the present one,

@@ -111,6 +111,7 @@ func TestCheckGo(t *testing.T) {
 		{name: "sleep in a test", file: "a_test.go", source: "package a\nimport \"time\"\nfunc f() { time.Sleep(1) }\n", problem: "a_test.go:3: time.Sleep"},
 		{name: "sleep in a closure", file: "a_test.go", source: "package a\nimport \"time\"\nfunc f() { go func() { time.Sleep(1) }() }\n", problem: "time.Sleep"},
 		{name: "sleep under another name", file: "a_test.go", source: "package a\nimport clock \"time\"\nfunc f() { clock.Sleep(1) }\n", problem: "time.Sleep"},
+		{name: "sleep of a fake clock", file: "a_test.go", source: "package a\nimport (\n\"testing/synctest\"\n\"time\"\n)\nfunc f() { synctest.Test(nil, func() { time.Sleep(1) }) }\n"},
 		{name: "another Sleep", file: "a_test.go", source: "package a\nimport \"m.org/clock\"\nfunc f() { clock.Sleep(1) }\n"},
 		{name: "sleep outside tests", file: "a.go", source: "package a\nimport \"time\"\nfunc f() { time.Sleep(1) }\n"},
 		{name: "long file", file: "a.go", source: "package a\n" + strings.Repeat("\n", longFile), warning: "lines (about 400"},
