@@ -4,6 +4,7 @@ package catalog
 
 import (
 	"github.com/sluice-io/sluice/runner/connector"
+	"github.com/sluice-io/sluice/runner/fc"
 	"github.com/sluice-io/sluice/runner/maxcompute"
 	"github.com/sluice-io/sluice/runner/oss"
 )
@@ -11,6 +12,7 @@ import (
 // All returns the declarations of every task type, in the order in which they are offered.
 func All() []connector.Spec {
 	return []connector.Spec{
+		fc.Spec(),
 		maxcompute.Spec(),
 		oss.Spec(),
 	}

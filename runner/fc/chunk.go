@@ -1,0 +1,100 @@
+package fc
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/sluice-io/sluice/runner/connector"
+	"github.com/sluice-io/sluice/runner/record"
+)
+
+// chunk is a run of batches.
+type chunk struct {
+	cutter
+	s       *sink
+	at      connector.Range
+	made    time.Time
+	allowed int // requests that the run may have
+	records int
+	written cutWriter // the cuts of the batches that are closed
+	noted   int       // how many those are
+
+	units   []unit // after Prepare
+	refused []connector.Refusal
+	loud    bool // somebody may still read the bodies
+}
+
+// Add takes one record into the open batch.
+func (c *chunk) Add(_ context.Context, r *record.Record) error {
+	if err := c.add(r); err != nil {
+		return err
+	}
+	c.records++
+	c.note()
+	return nil
+}
+
+func (c *chunk) note() {
+	for ; c.noted < len(c.batches); c.noted++ {
+		b := &c.batches[c.noted]
+		c.written.add(b.first, b.last)
+	}
+}
+
+// Full: the run is as long as it may be, and its last batch too; or its intent is.
+func (c *chunk) Full() bool {
+	// One more record closes at most two batches, or one and Prepare another.
+	if len(c.written.text)+2*longestCut > mostCuts {
+		return true
+	}
+	if c.open.count > 0 {
+		if !c.nearlyFull() {
+			return false
+		}
+		return len(c.batches)+1 >= c.allowed || c.held >= runBytes || c.records >= runRecords
+	}
+	return len(c.batches) >= c.allowed || c.held >= runBytes || c.records >= runRecords
+}
+
+// Ready tells that whole batches are waiting.
+func (c *chunk) Ready() bool { return len(c.batches) > 0 || c.nearlyFull() }
+
+// Held is the memory of the bodies, in bytes.
+func (c *chunk) Held() int64 { return c.held }
+
+// Prepare closes the last batch and names all of them.
+func (c *chunk) Prepare(context.Context) ([]byte, error) {
+	c.closeOpen()
+	c.note()
+	if c.units == nil {
+		c.units = make([]unit, len(c.batches))
+		for i := range c.batches {
+			b := &c.batches[i]
+			c.units[i] = unit{first: b.first, last: b.last, count: b.count, body: b.body()}
+		}
+	}
+	return json.Marshal(payload{Cuts: string(c.written.text), Made: c.made.Unix()})
+}
+
+// Discard forgets everything.
+func (c *chunk) Discard() {
+	if !c.loud {
+		var before *block
+		for i := range c.batches {
+			if b := c.batches[i].block; b != before {
+				before = b
+				c.letGo(b)
+			}
+		}
+		c.letGo(c.block)
+	}
+	c.batches, c.units, c.block, c.open, c.held = nil, nil, nil, batch{}, 0
+}
+
+func (c *chunk) letGo(b *block) {
+	if b != nil && b.bytes != nil {
+		c.s.buffers.put(b.bytes)
+		b.bytes = nil
+	}
+}

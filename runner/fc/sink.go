@@ -1,0 +1,151 @@
+package fc
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base32"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/sluice-io/sluice/runner/connector"
+)
+
+// sink serves one task: runs of batches become invocations of one function.
+type sink struct {
+	client   *client
+	classify *classifier
+	shape    shape
+	buffers  *buffers
+	id       string // the connector's, for invocation IDs
+	sync     bool
+	dedup    bool // sends invocation IDs
+	split    bool
+	retries  int // further attempts after a failure of the record's own
+	inflight int // requests of a partition at once
+	spent    atomic.Int64
+}
+
+var (
+	_ connector.Sink  = (*sink)(nil)
+	_ connector.Chunk = (*chunk)(nil)
+)
+
+const (
+	// runTime is about how long the requests of one run should take: what is redone
+	// after a crash, and what a rebalance waits for.
+	runTime = 500 * time.Millisecond
+	// firstRun is how many requests a run has before it is known how long one takes.
+	firstRun = 4
+	// runBytes and runRecords bound a run of small batches.
+	runBytes   = 4 << 20
+	runRecords = 20_000
+	// window is how long the service remembers invocation IDs ("Stateful asynchronous
+	// invocation": seven days), less an hour.
+	window = 7*24*time.Hour - time.Hour
+)
+
+func newSink(_ context.Context, cfg connector.Config, deps connector.Deps) (connector.Sink, error) {
+	s, err := settings(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if s.client, err = newClient(cfg, deps); err != nil {
+		return nil, err
+	}
+	s.classify = &classifier{endpoint: s.client.base.Host}
+	s.id = deps.ConnectorID
+	return s, nil
+}
+
+// settings is a sink without a client, which the preview makes do with.
+func settings(cfg connector.Config) (*sink, error) {
+	shape, err := newShape(cfg)
+	if err != nil {
+		return nil, err
+	}
+	s := &sink{shape: shape, buffers: &buffers{}, sync: cfg.Get(keyMode) == modeSync, split: cfg.Get(keyOnError) == onErrorSplit,
+		retries: int(cfg.Int(connector.KeyRetries)), inflight: 1}
+	s.dedup = !s.sync && cfg.Bool(keyAsyncID)
+	if cfg.Get(keyOrdering) == orderingNone {
+		s.inflight = max(int(cfg.Int(keyInflight)), 1)
+	}
+	return s, nil
+}
+
+// Begin opens a chunk, which is a run of batches.
+func (s *sink) Begin(_ context.Context, at connector.Range, redo *connector.Intent) (connector.Chunk, error) {
+	c := &chunk{s: s, at: at, made: time.Now(), allowed: s.allowed()}
+	c.cutter = cutter{shape: s.shape, buffers: s.buffers}
+	c.written.next = at.First
+	if redo != nil {
+		cuts, made, err := parsePayload(redo.Payload, redo.First)
+		if err != nil {
+			return nil, err
+		}
+		c.cuts, c.made = cuts, made
+	}
+	return c, nil
+}
+
+// Resolve never knows: what was submitted is not asked for. The range is published
+// again in the same batches; the service refuses those whose ID it knows, as long as it
+// remembers them.
+func (s *sink) Resolve(_ context.Context, in connector.Intent, _ connector.Guard) (connector.Outcome, error) {
+	cuts, made, err := parsePayload(in.Payload, in.First)
+	if err != nil {
+		return connector.Outcome{}, err
+	}
+	switch age := time.Since(made); {
+	case s.dedup && age > window:
+		return connector.Outcome{Kind: connector.Unknown,
+			Detail: fmt.Sprintf("%d requests were being submitted on %s; the service has forgotten their IDs since, and would take them twice", len(cuts), made.UTC().Format(time.DateTime))}, nil
+	case s.dedup:
+		return connector.Outcome{Kind: connector.Redo, Detail: fmt.Sprintf("%d requests are submitted again; the service refuses those that it has", len(cuts))}, nil
+	}
+	return connector.Outcome{Kind: connector.Redo, Detail: fmt.Sprintf("%d requests are made again; some may have been made before", len(cuts))}, nil
+}
+
+// Close ends idle connections.
+func (s *sink) Close() error {
+	s.client.close()
+	return nil
+}
+
+// allowed is how many requests a run begun now may have.
+func (s *sink) allowed() int {
+	d := s.spent.Load()
+	if d == 0 {
+		return firstRun * s.inflight
+	}
+	return int(max(int64(runTime)*int64(s.inflight)/d, 1))
+}
+
+// took notes how long a request took: a moving average over the last ones.
+func (s *sink) took(d time.Duration) {
+	before := s.spent.Load()
+	if before == 0 {
+		s.spent.Store(max(int64(d), 1))
+		return
+	}
+	s.spent.Store(max(before+(int64(d)-before)/8, 1))
+}
+
+var idEncoding = base32.StdEncoding.WithPadding(base32.NoPadding)
+
+// invocationID names a batch for the service: the same records of the same log, read in
+// the same replay, have the same name, whoever sends them.
+func invocationID(connectorID string, at *connector.Range, first, last int64) string {
+	var b []byte
+	for _, part := range []string{connectorID, at.Epoch, at.TopicID} {
+		b = append(strconv.AppendInt(b, int64(len(part)), 10), ':')
+		b = append(b, part...)
+	}
+	for _, n := range []int64{int64(at.Partition), first, last} {
+		b = append(strconv.AppendInt(b, n, 10), ',')
+	}
+	sum := sha256.Sum256(b)
+	return "s_" + strings.ToLower(idEncoding.EncodeToString(sum[:]))
+}
