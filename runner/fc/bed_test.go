@@ -305,3 +305,35 @@ func wait(t *testing.T, what string, ok func() bool) {
 		}
 	}
 }
+
+// newEarlyServer refuses requests when it has seen their head, and reads the rest slowly.
+func newEarlyServer(t *testing.T) (host string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				head := make([]byte, 256)
+				if _, err := conn.Read(head); err != nil {
+					return
+				}
+				_, _ = io.WriteString(conn, "HTTP/1.1 413 Request Entity Too Large\r\nContent-Length: 0\r\n\r\n")
+				for {
+					if _, err := conn.Read(head); err != nil {
+						return
+					}
+				}
+			}()
+		}
+	}()
+	return l.Addr().String()
+}

@@ -48,7 +48,7 @@ func check(ctx context.Context, cfg connector.Config, deps connector.Deps, emit 
 		return err
 	}
 	defer client.close()
-	c := &checker{cfg: cfg, deps: deps, client: client, classify: &classifier{endpoint: client.base.Host}}
+	c := &checker{cfg: cfg, deps: deps, client: client, classify: client.classify}
 	failed := false
 	for _, st := range c.steps() {
 		if failed {
@@ -88,7 +88,13 @@ func (c *checker) steps() []checkStep {
 			}
 			return handshake(ctx, c.deps, address, u.Hostname())
 		}},
-		{"Credentials", c.credentials},
+	}
+	if aliyun.IdentityOf(c.cfg).Temporary {
+		steps = append(steps, checkStep{aliyun.CheckName, func(ctx context.Context) (string, error) {
+			ctx, cancel := context.WithTimeout(ctx, answerTime)
+			defer cancel()
+			return aliyun.CheckCredentials(ctx, c.cfg, c.client.creds)
+		}})
 	}
 	if !c.client.v3() {
 		steps = append(steps, checkStep{"Service", c.service})
@@ -140,19 +146,6 @@ func handshake(ctx context.Context, deps connector.Deps, address, name string) (
 	return "The certificate is trusted.", nil
 }
 
-func (c *checker) credentials(ctx context.Context) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, answerTime)
-	defer cancel()
-	cred, err := c.client.creds.Credentials(ctx)
-	if err != nil {
-		return "", err
-	}
-	if cred.Expiration.IsZero() {
-		return "Access key " + cred.AccessKeyID + ".", nil
-	}
-	return fmt.Sprintf("Temporary access key %s, valid until %s.", cred.AccessKeyID, cred.Expiration.UTC().Format(time.RFC3339)), nil
-}
-
 // get asks for something; what it is, is read into out.
 func (c *client) get(ctx context.Context, path, query, action string, out any) (answer, error) {
 	l := c.open(ctx)
@@ -176,7 +169,7 @@ func (c *checker) asked(doing, right string, a *answer, err error) error {
 	case a.ok():
 		return nil
 	case a.status == http.StatusForbidden && !certain[a.code]:
-		return &skip{"The access key may not ask: " + a.text() + ".", "Nothing to do if the function is there and the key may invoke it; allow " + right + " to have it checked."}
+		return &skip{c.classify.identity.Short + " may not ask: " + a.text() + ".", "Nothing to do if the function is there and may be invoked; allow " + right + " to have it checked."}
 	}
 	return c.classify.refused(doing, a)
 }

@@ -50,6 +50,7 @@ type client struct {
 	base      *url.URL
 	transport *http.Transport
 	creds     aliyun.Provider
+	classify  *classifier
 	account   string
 	service   string // "" of a 3.0 function
 	function  string
@@ -68,7 +69,7 @@ func newClient(cfg connector.Config, deps connector.Deps) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &client{base: u, creds: creds, account: cfg.Get(keyAccount), service: cfg.Get(keyService), function: cfg.Get(keyFunction), qualifier: cfg.Get(keyQualifier)}
+	c := &client{base: u, creds: creds, classify: &classifier{endpoint: u.Host, identity: aliyun.IdentityOf(cfg)}, account: cfg.Get(keyAccount), service: cfg.Get(keyService), function: cfg.Get(keyFunction), qualifier: cfg.Get(keyQualifier)}
 	if c.qualifier == latest {
 		c.qualifier = ""
 	}

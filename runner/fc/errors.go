@@ -15,10 +15,9 @@ import (
 )
 
 const (
-	invokeRight = "Allow the access key's user fc:InvokeFunction on the function, or give another access key."
-	secretHint  = "The access key's secret is wrong; give the pair anew."
-	keyHint     = "The access key does not exist or is disabled; give another."
-	tokenHint   = "The token is not valid or has expired; give other credentials."
+	secretHint = "The access key's secret is wrong; give the pair anew."
+	keyHint    = "The access key does not exist or is disabled; give another."
+	tokenHint  = "The token is not valid or has expired; give other credentials."
 )
 
 // wrongCodes are the service's error codes of which the configuration is the cause,
@@ -31,9 +30,6 @@ var wrongCodes = map[string]struct{ field, remedy string }{
 	"AliasNotFound":               {keyQualifier, "Create the alias, or correct " + keyQualifier + "."},
 	"QualifierNotFound":           {keyQualifier, "Publish the version or create the alias, or correct " + keyQualifier + "."},
 	"AccountNotFound":             {keyAccount, "Correct " + keyAccount + " and " + keyEndpoint + "."},
-	"AccessDenied":                {aliyun.KeyAccessKeyID, invokeRight},
-	"NoPermission":                {aliyun.KeyAccessKeyID, invokeRight},
-	"Forbidden":                   {aliyun.KeyAccessKeyID, invokeRight},
 	"SignatureNotMatch":           {aliyun.KeyAccessSecret, secretHint},
 	"SignatureDoesNotMatch":       {aliyun.KeyAccessSecret, secretHint},
 	"InvalidAccessKeyID":          {aliyun.KeyAccessKeyID, keyHint},
@@ -70,8 +66,26 @@ const (
 // classifier turns answers into the contract's error types.
 type classifier struct {
 	endpoint  string
+	identity  aliyun.Identity
 	skewed    atomic.Int32
 	throttles atomic.Int32 // answers 429 in a row
+	// unknown is since when temporary credentials are refused without a success between,
+	// in Unix nanoseconds; 0: they are not.
+	unknown atomic.Int64
+}
+
+// tokenPatience is how long the service may refuse temporary credentials that were
+// issued anew, until that counts as a wrong set-up: what is issued takes a moment to be
+// known.
+const tokenPatience = time.Minute
+
+// refusing is for how long temporary credentials have been refused.
+func (k *classifier) refusing() time.Duration {
+	now := time.Now()
+	if k.unknown.CompareAndSwap(0, now.UnixNano()) {
+		return 0
+	}
+	return now.Sub(time.Unix(0, k.unknown.Load()))
 }
 
 // network is the cause of a request without an answer; doing says what was being done.
@@ -121,6 +135,7 @@ func (k *classifier) invoked(doing string, a *answer, id bool) error {
 func (k *classifier) fine() {
 	k.skewed.Store(0)
 	k.throttles.Store(0)
+	k.unknown.Store(0)
 }
 
 // refused gives an answer of the service its cause.
@@ -145,6 +160,8 @@ func (k *classifier) refused(doing string, a *answer) error {
 			return away
 		}
 		return &connector.WrongError{Brief: brief, Err: full, Remedy: "The clock of this machine differs from Function Compute's by more than 15 minutes; set it (NTP)."}
+	case k.identity.Temporary && credentialCodes[a.code] && k.refusing() < tokenPatience:
+		return away
 	case a.status >= 500, a.status == 499, a.status == http.StatusRequestTimeout, a.status < 200:
 		return away
 	case a.status == http.StatusConflict:
@@ -152,7 +169,7 @@ func (k *classifier) refused(doing string, a *answer) error {
 	case a.status == http.StatusRequestEntityTooLarge:
 		return &connector.RecordError{Stage: connector.StageTaskPut, Code: "oversize", Err: errors.New(brief)}
 	}
-	field, remedy := remedyFor(a)
+	field, remedy := k.remedyFor(a)
 	return &connector.WrongError{Field: field, Remedy: remedy, Brief: brief, Err: full}
 }
 
@@ -164,7 +181,10 @@ func (k *classifier) throttle() time.Duration {
 }
 
 // remedyFor is what to do about an answer of which the configuration is the cause.
-func remedyFor(a *answer) (field, remedy string) {
+func (k *classifier) remedyFor(a *answer) (field, remedy string) {
+	if k.identity.Temporary && credentialCodes[a.code] {
+		return aliyun.KeyAuth, "Function Compute refuses what was issued for " + k.identity.Who + "; correct " + aliyun.KeySTSEndpoint + ", which must be of the same cloud as " + keyEndpoint + "."
+	}
 	if w, ok := wrongCodes[a.code]; ok {
 		return w.field, w.remedy
 	}
@@ -172,7 +192,7 @@ func remedyFor(a *answer) (field, remedy string) {
 	case a.status >= 300 && a.status < 400:
 		return keyEndpoint, "Function Compute is at another endpoint; correct " + keyEndpoint + ". Redirects are not followed."
 	case a.status == http.StatusForbidden, a.status == http.StatusUnauthorized:
-		return aliyun.KeyAccessKeyID, invokeRight
+		return k.identity.Field, "Allow " + k.identity.Who + " fc:InvokeFunction on the function, or sign as somebody else."
 	case a.status == http.StatusNotFound:
 		return keyFunction, "Correct " + keyService + ", " + keyFunction + ", " + keyQualifier + " and " + keyEndpoint + "."
 	}

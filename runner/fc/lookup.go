@@ -16,7 +16,9 @@ const (
 )
 
 func lookupServices(ctx context.Context, cfg connector.Config, deps connector.Deps) ([]connector.Option, error) {
-	return lookup(ctx, cfg, deps, func(c *client) (path, action string) { return "/" + version2 + "/services", "" })
+	asked := cfg.Clone()
+	asked[keyService] = "any" // services are 2.0's, and asked for as there
+	return lookup(ctx, asked, deps, func(*client) (path, action string) { return "/" + version2 + "/services", "" })
 }
 
 func lookupFunctions(ctx context.Context, cfg connector.Config, deps connector.Deps) ([]connector.Option, error) {
@@ -30,7 +32,7 @@ func lookupFunctions(ctx context.Context, cfg connector.Config, deps connector.D
 
 // lookup lists what path names, page after page.
 func lookup(ctx context.Context, cfg connector.Config, deps connector.Deps, what func(*client) (path, action string)) ([]connector.Option, error) {
-	if cfg.Get(keyEndpoint) == "" || cfg.Get(aliyun.KeyAccessKeyID) == "" && cfg.Get(aliyun.KeyAuth) == aliyun.AuthAccessKey {
+	if cfg.Get(keyEndpoint) == "" || !aliyun.HasCredentials(cfg) {
 		return nil, nil
 	}
 	c, err := newClient(cfg, deps)
@@ -39,7 +41,7 @@ func lookup(ctx context.Context, cfg connector.Config, deps connector.Deps, what
 	}
 	defer c.close()
 	path, action := what(c)
-	k := &classifier{endpoint: c.base.Host}
+	k := c.classify
 	var out []connector.Option
 	query := listLimit
 	for range listPages {

@@ -55,7 +55,7 @@ func newSink(_ context.Context, cfg connector.Config, deps connector.Deps) (conn
 	if s.client, err = newClient(cfg, deps); err != nil {
 		return nil, err
 	}
-	s.classify = &classifier{endpoint: s.client.base.Host}
+	s.classify = s.client.classify
 	s.id = deps.ConnectorID
 	return s, nil
 }

@@ -74,7 +74,7 @@ func Spec() connector.Spec {
 	}
 	s.Steps = connector.SinkSteps(connector.SinkDefaults{
 		Tasks: 3, TaskOptions: []int64{3, 6, 9, 12}, FlushMillis: 1000,
-		Destination: append(append(placeFields(), aliyun.CredentialFields()...), requestFields()...),
+		Destination: append(append(placeFields(), aliyun.CredentialFields(keyAccount)...), requestFields()...),
 	})
 	return s
 }
@@ -87,7 +87,7 @@ func placeFields() []connector.Field {
 		{Key: keyRegion, Label: "Region", Kind: connector.String, Region: true, Max: 64, Default: connector.InstanceRegion, Validate: validRegion,
 			When: []connector.Cond{{Key: keyCross, In: []string{"true"}, Reason: "The function may be in another region."}},
 			Help: "Where the function is. Another region than the instance's needs Internet access."},
-		{Key: keyAccount, Label: "Alibaba Cloud Account", Kind: connector.String, Max: 32, Validate: validAccount, Example: "1234567890123456",
+		{Key: keyAccount, Label: "Alibaba Cloud Account", Kind: connector.String, Max: 20, Validate: validAccount, Example: "1234567890123456",
 			Help: "ID of the account that the function belongs to; not needed when the endpoint is given."},
 		{Key: keyEndpoint, Label: "Service Endpoint", Kind: connector.String, Default: defaultEndpoint, Validate: aliyun.ValidEndpoint, Example: "1234567890123456.cn-hangzhou-internal.fc.aliyuncs.com",
 			Help: "Follows from account and region, and may always be given."},
@@ -151,7 +151,7 @@ func problems(cfg connector.Config, env connector.Env) []connector.FieldError {
 	if most := mostBytes(cfg); cfg.Bytes(keyBatchBytes) > most {
 		out = append(out, connector.FieldError{Field: keyBatchBytes, Message: fmt.Sprintf("the service takes at most %d bytes in a request of this mode.", most)})
 	}
-	return out
+	return append(out, aliyun.CredentialProblems(cfg, env)...)
 }
 
 func mostBytes(cfg connector.Config) int64 {
@@ -204,11 +204,11 @@ func reach(cfg connector.Config, _ connector.Env) []connector.Endpoint {
 	if u, err := aliyun.EndpointURL(cfg.Get(keyEndpoint)); err == nil {
 		out = append(out, connector.Endpoint{Key: keyEndpoint, Address: aliyun.HostPort(u)})
 	}
-	return out
+	return append(out, aliyun.CredentialReach(cfg)...)
 }
 
 var (
-	accountRule   = regexp.MustCompile(`^[0-9]{1,32}$`)
+	accountRule   = regexp.MustCompile(`^[0-9]{1,20}$`)
 	regionRule    = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,63}$`)
 	serviceRule   = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]{0,127}$`)
 	functionRule  = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]{0,127}(\$[A-Za-z_][A-Za-z0-9_-]{0,127})?$`)
