@@ -50,6 +50,9 @@ func token(t *testing.T, p Provider) string {
 	return c.SecurityToken
 }
 
+// pass lets the time of a bubble go on.
+func pass(d time.Duration) { <-time.After(d) }
+
 // TestRenewal follows a provider through the life of what it was issued.
 func TestRenewal(t *testing.T) {
 	t.Parallel()
@@ -65,29 +68,29 @@ func TestRenewal(t *testing.T) {
 			}
 		}
 		expect("token-1", 1)
-		time.Sleep(56 * time.Minute)
+		pass(56 * time.Minute)
 		expect("token-1", 1)
-		time.Sleep(time.Minute) // 179.8 s remain: renewed beside, the old ones in use meanwhile
+		pass(time.Minute) // 179.8 s remain: renewed beside, the old ones in use meanwhile
 		expect("token-1", 1)
 		synctest.Wait()
 		expect("token-1", 2)
-		time.Sleep(time.Second)
+		pass(time.Second)
 		expect("token-2", 2)
 
 		// The issuer is away: the old ones stay in use until they expire.
 		away := error(&connector.AwayError{System: "STS", Err: errors.New("refused")})
 		i.fail.Store(&away)
-		time.Sleep(58 * time.Minute)
+		pass(58 * time.Minute)
 		for range 100 {
 			if got := token(t, p); got != "token-2" {
 				t.Fatal(got)
 			}
-			time.Sleep(time.Second)
+			pass(time.Second)
 		}
 		if n := i.asked.Load(); n < 15 || n > 25 {
 			t.Errorf("asked %d times in 100 s", n-2)
 		}
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		var ae *connector.AwayError
 		for range 10 { // within a pause nobody is asked again
 			if _, err := p.Credentials(t.Context()); !errors.As(err, &ae) {
@@ -96,7 +99,7 @@ func TestRenewal(t *testing.T) {
 		}
 		asked := i.asked.Load()
 		i.fail.Store(nil)
-		time.Sleep(2 * time.Second)
+		pass(2 * time.Second)
 		expect(fmt.Sprint("token-", asked+1), asked+1)
 	})
 }
@@ -112,7 +115,7 @@ func TestShortLives(t *testing.T) {
 			if c, err := p.Credentials(t.Context()); err != nil || time.Until(c.Expiration) <= 0 {
 				t.Fatalf("expires in %v (%v)", time.Until(c.Expiration), err)
 			}
-			time.Sleep(10 * time.Millisecond)
+			pass(10 * time.Millisecond)
 		}
 		if n := i.asked.Load(); n < 7 || n > 9 {
 			t.Errorf("%d issues in 10 s of credentials that live 2 s", n)
@@ -131,7 +134,7 @@ func TestRefused(t *testing.T) {
 		if p.Refused(first) {
 			t.Error("what was issued a moment ago is renewed")
 		}
-		time.Sleep(forcedPause)
+		pass(forcedPause)
 		if !p.Refused(first) {
 			t.Fatal("no others can be had")
 		}
@@ -147,7 +150,7 @@ func TestRefused(t *testing.T) {
 		}
 
 		// Refused while the issuer is away: nothing valid is left, and that is said.
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		away := error(&connector.AwayError{System: "STS", Err: errors.New("refused")})
 		i.fail.Store(&away)
 		if !p.Refused(second) {
@@ -157,7 +160,7 @@ func TestRefused(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 		i.fail.Store(nil)
-		time.Sleep(2 * time.Second)
+		pass(2 * time.Second)
 		if got := token(t, p); got != "token-4" {
 			t.Errorf("%s", got)
 		}
@@ -212,7 +215,7 @@ func TestWaitingEnds(t *testing.T) {
 		p := newTemporary(i.issue, nil)
 		cause := errors.New("revoked")
 		ctx, cancel := context.WithCancelCause(t.Context())
-		go func() { time.Sleep(time.Second); cancel(cause) }()
+		go func() { pass(time.Second); cancel(cause) }()
 		if _, err := p.Credentials(ctx); !errors.Is(err, cause) {
 			t.Errorf("%v", err)
 		}
@@ -220,7 +223,7 @@ func TestWaitingEnds(t *testing.T) {
 			t.Errorf("%s after %d issues", got, i.asked.Load())
 		}
 		i.takes.Store(int64(time.Hour)) // a dead issuer
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		began := time.Now()
 		if _, err := p.Credentials(t.Context()); err == nil || time.Since(began) != issueTimeout {
 			t.Errorf("%v after %v", err, time.Since(began))

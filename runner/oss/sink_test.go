@@ -32,7 +32,13 @@ type bed struct {
 
 func newBed(t *testing.T, change connector.Config) *bed {
 	t.Helper()
-	o, err := sandbox.StartOSS(t.Context(), sandbox.OSSOptions{Addr: "127.0.0.1:0", Dir: t.TempDir(), FaultSeed: 7})
+	return newBedWith(t, sandbox.OSSOptions{}, change)
+}
+
+func newBedWith(t *testing.T, options sandbox.OSSOptions, change connector.Config) *bed {
+	t.Helper()
+	options.Addr, options.Dir, options.FaultSeed = "127.0.0.1:0", t.TempDir(), 7
+	o, err := sandbox.StartOSS(t.Context(), options)
 	if err != nil {
 		t.Fatal(err)
 	}
