@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"strings"
 
 	"github.com/sluice-io/sluice/handlers/api"
 	"github.com/sluice-io/sluice/handlers/console"
@@ -20,10 +21,11 @@ func startSandbox(ctx context.Context, set *settings.Settings, log *slog.Logger)
 	if !set.Sandbox {
 		return nil, nil
 	}
-	box, err := sandbox.Start(ctx, sandbox.Options{DataDir: filepath.Join(set.DataDir, "sandbox"), KafkaAddr: set.SandboxParts.Kafka, OSSAddr: set.SandboxParts.OSS,
+	at := set.SandboxParts
+	box, err := sandbox.Start(ctx, sandbox.Options{DataDir: filepath.Join(set.DataDir, "sandbox"), KafkaAddr: at.Kafka, OSSAddr: at.OSS, FCAddr: at.FC, ODPSAddr: at.ODPS,
 		SampleProducer: true, Logger: log})
 	if err != nil {
-		return nil, fmt.Errorf("starting the sandbox (SLUICE_SANDBOX_KAFKA_ADDR=%s, SLUICE_SANDBOX_OSS_ADDR=%s): %w", set.SandboxParts.Kafka, set.SandboxParts.OSS, err)
+		return nil, fmt.Errorf("starting the sandbox (SLUICE_SANDBOX_KAFKA_ADDR=%s, …_OSS_ADDR=%s, …_FC_ADDR=%s, …_ODPS_ADDR=%s): %w", at.Kafka, at.OSS, at.FC, at.ODPS, err)
 	}
 	return box, nil
 }
@@ -93,26 +95,37 @@ func (p sandboxPages) Content(ctx context.Context, bucket, key string, limit int
 	return console.SandboxContent{SandboxObject: console.SandboxObject(c.Object), Data: c.Data, Compression: c.Compression, Truncated: c.Truncated, Text: c.Text, Problem: c.Problem}, nil
 }
 
-// Requests are the latest requests of the stand-in.
-func (p sandboxPages) Requests(limit int) []console.SandboxRequest {
+// Requests are the latest requests of a stand-in.
+func (p sandboxPages) Requests(part string, limit int) []console.SandboxRequest {
 	var out []console.SandboxRequest
-	for _, r := range p.box.OSS.Requests(limit) {
+	for _, r := range p.box.Requests(part, limit) {
 		out = append(out, console.SandboxRequest{Time: r.Time, Method: r.Method, Operation: r.Operation, Bucket: r.Bucket, Key: r.Key, Status: r.Status, Code: r.Code, Fault: r.Fault, Bytes: r.Bytes, Took: r.Took})
 	}
 	return out
 }
 
+// Operations lists what faults may strike.
+func (p sandboxPages) Operations(part string) []string { return sandbox.Operations(part) }
+
 // Faults lists the faults in force.
-func (p sandboxPages) Faults() []console.SandboxFault {
+func (p sandboxPages) Faults(part string) []console.SandboxFault {
+	faults, ok := p.box.Faults(part)
+	if !ok {
+		return nil
+	}
 	var out []console.SandboxFault
-	for _, f := range p.box.OSS.Faults.List() {
+	for _, f := range faults.List() {
 		out = append(out, console.SandboxFault(f))
 	}
 	return out
 }
 
 // SetFaults replaces the faults, or says what is wrong with them and changes nothing.
-func (p sandboxPages) SetFaults(list []console.SandboxFault) []console.SandboxProblem {
+func (p sandboxPages) SetFaults(part string, list []console.SandboxFault) []console.SandboxProblem {
+	set, ok := p.box.Faults(part)
+	if !ok {
+		return []console.SandboxProblem{{Field: "part", Message: part + " has no faults."}}
+	}
 	var problems []console.SandboxProblem
 	faults := make([]sandbox.Fault, len(list))
 	for i, f := range list {
@@ -124,7 +137,7 @@ func (p sandboxPages) SetFaults(list []console.SandboxFault) []console.SandboxPr
 	if len(problems) > 0 {
 		return problems
 	}
-	if err := p.box.OSS.Faults.Set(faults...); err != nil {
+	if err := set.Set(faults...); err != nil {
 		return []console.SandboxProblem{{Field: "operation", Message: err.Error()}}
 	}
 	return nil
@@ -155,7 +168,7 @@ func (p sandboxFaults) SetFaults(part string, body []byte) error {
 func (p sandboxFaults) of(part string) (*sandbox.Faults, error) {
 	f, ok := p.box.Faults(part)
 	if !ok {
-		return nil, &control.Error{Kind: control.NotFound, Message: "The sandbox has no such part; there is oss."}
+		return nil, &control.Error{Kind: control.NotFound, Message: "The sandbox has no such part; there are " + strings.Join(sandbox.FaultParts(), ", ") + "."}
 	}
 	return f, nil
 }

@@ -12,7 +12,7 @@ import (
 // TestFaultsOfRESTAndPages: a fault that REST set is kept whole when the page adds another.
 func TestFaultsOfRESTAndPages(t *testing.T) {
 	t.Parallel()
-	box, err := sandbox.Start(t.Context(), sandbox.Options{DataDir: t.TempDir(), KafkaAddr: "127.0.0.1:0", OSSAddr: "127.0.0.1:0", Logger: slog.New(slog.DiscardHandler)})
+	box, err := sandbox.Start(t.Context(), sandbox.Options{DataDir: t.TempDir(), KafkaAddr: "127.0.0.1:0", OSSAddr: "127.0.0.1:0", FCAddr: "127.0.0.1:0", ODPSAddr: "127.0.0.1:0", Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -23,7 +23,7 @@ func TestFaultsOfRESTAndPages(t *testing.T) {
 	if err := rest.SetFaults("oss", []byte(once)); err != nil {
 		t.Fatal(err)
 	}
-	if problems := pages.SetFaults(append(pages.Faults(), console.SandboxFault{Operation: "*", Rate: 1, LatencyMS: 1})); len(problems) != 0 {
+	if problems := pages.SetFaults("oss", append(pages.Faults("oss"), console.SandboxFault{Operation: "*", Rate: 1, LatencyMS: 1})); len(problems) != 0 {
 		t.Fatalf("the page's fault is refused: %+v", problems)
 	}
 	list, err := rest.Faults("oss")
@@ -34,7 +34,7 @@ func TestFaultsOfRESTAndPages(t *testing.T) {
 	if err != nil || string(got) != once {
 		t.Errorf("after the page added a fault, REST's is\n%s, %v, want\n%s", got, err, once)
 	}
-	if problems := pages.SetFaults([]console.SandboxFault{{Operation: "*", Rate: 2, LatencyMS: 1}}); len(problems) != 1 || problems[0].Field != "rate" {
+	if problems := pages.SetFaults("oss", []console.SandboxFault{{Operation: "*", Rate: 2, LatencyMS: 1}}); len(problems) != 1 || problems[0].Field != "rate" {
 		t.Errorf("a rate of 2: %+v", problems)
 	}
 }

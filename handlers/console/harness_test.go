@@ -112,10 +112,12 @@ func applyStored(ctx context.Context, store *models.Store, rules *egress.Egress)
 // box stands for the sandbox.
 type box struct {
 	mu     sync.Mutex
-	faults []console.SandboxFault
+	faults map[string][]console.SandboxFault
 	// content by key of the bucket "sandbox-bucket"
 	content map[string]string
 	oss     string // address of the object store; "" is the usual one
+	events  []event
+	rows    map[string][][]console.SandboxValue // by partition of the table sandbox.kafka_messages
 }
 
 func newBox() *box {
@@ -127,7 +129,8 @@ func (b *box) Parts() []console.SandboxPart {
 	if at == "" {
 		at = "http://127.0.0.1:19100"
 	}
-	return []console.SandboxPart{{Name: "kafka", Address: "127.0.0.1:19092"}, {Name: "oss", Address: at}}
+	return []console.SandboxPart{{Name: "kafka", Address: "127.0.0.1:19092"}, {Name: "oss", Address: at},
+		{Name: "fc", Address: "http://127.0.0.1:19101"}, {Name: "odps", Address: "http://127.0.0.1:19102/api"}}
 }
 
 func (b *box) Buckets() []console.SandboxBucket {
@@ -167,17 +170,24 @@ func (b *box) Content(_ context.Context, bucket, key string, limit int) (console
 	return console.SandboxContent{SandboxObject: b.object(key), Data: []byte(body[:min(limit, len(body))]), Text: !strings.Contains(body, "\x00")}, nil
 }
 
-func (b *box) Requests(int) []console.SandboxRequest {
+func (b *box) Requests(part string, _ int) []console.SandboxRequest {
+	if part == "fc" {
+		return []console.SandboxRequest{{Time: time.Now(), Method: "POST", Operation: "InvokeFunction", Bucket: "sandbox", Key: "echo", Status: 429, Code: "ResourceExhausted"}}
+	}
 	return []console.SandboxRequest{{Time: time.Now(), Method: "PUT", Operation: "PutObject", Bucket: "sandbox-bucket", Key: "top.json", Status: 503, Code: "ServiceUnavailable", Fault: "503 to 50 %"}}
 }
 
-func (b *box) Faults() []console.SandboxFault {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return append([]console.SandboxFault{}, b.faults...)
+func (b *box) Operations(part string) []string {
+	return map[string][]string{"oss": {"PutObject", "GetObject"}, "fc": {"InvokeFunction"}, "odps": {"UploadBlock"}}[part]
 }
 
-func (b *box) SetFaults(list []console.SandboxFault) []console.SandboxProblem {
+func (b *box) Faults(part string) []console.SandboxFault {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return append([]console.SandboxFault{}, b.faults[part]...)
+}
+
+func (b *box) SetFaults(part string, list []console.SandboxFault) []console.SandboxProblem {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for i, f := range list {
@@ -185,7 +195,10 @@ func (b *box) SetFaults(list []console.SandboxFault) []console.SandboxProblem {
 			return []console.SandboxProblem{{Fault: i, Field: "status", Message: "is no error status."}}
 		}
 	}
-	b.faults = list
+	if b.faults == nil {
+		b.faults = map[string][]console.SandboxFault{}
+	}
+	b.faults[part] = list
 	return nil
 }
 

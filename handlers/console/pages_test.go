@@ -38,7 +38,8 @@ func (s *site) is(id int64, state connector.State, cause, remedy string) {
 // pages are all pages of this part, by somebody who may see them all.
 func pages() []string {
 	return []string{"/", "/?state=FAILED", "/?q=nothing-like-this", "/instances", "/instances/new", "/instances/sandbox", "/instances/sandbox/topics", "/instances/sandbox/topics?internal=true&q=ord", "/instances/sandbox/settings",
-		"/instances/sandbox/enable", "/connectors/new", "/sandbox", "/sandbox?prefix=orders/", "/sandbox?key=orders/dt=2026-01-01/b.bin", "/sandbox/requests", "/sandbox/faults", "/help", "/help?q=flush", "/help?q=zzz",
+		"/instances/sandbox/enable", "/connectors/new", "/sandbox", "/sandbox?prefix=orders/", "/sandbox?key=orders/dt=2026-01-01/b.bin", "/sandbox/requests", "/sandbox/requests?part=fc", "/sandbox/faults", "/sandbox/faults?part=odps",
+		"/sandbox/functions", "/sandbox/functions?failed=on&contains=x&function=sandbox/echo", "/sandbox/tables", "/sandbox/tables?table=sandbox.plain", "/help", "/help?q=flush", "/help?q=zzz",
 		"/help/connectors/KAFKA2OSS", "/help/connectors/kafka2oss", "/admin", "/admin/sessions", "/admin/audit"}
 }
 
@@ -211,7 +212,7 @@ func TestSandboxPages(t *testing.T) {
 	admin.get("/sandbox/requests").says("PutObject", "503 ServiceUnavailable")
 	admin.post("/sandbox/faults", "kind", "status", "status", "503", "code", "SlowDown", "operation", "PutObject", "percent", "5").to("/sandbox/faults")
 	admin.get("/sandbox/faults").says("The fault is switched on", "answers 503 SlowDown: 5 % of PutObject")
-	if f := s.box.Faults(); len(f) != 1 || f[0].Rate != 0.05 || f[0].Status != 503 {
+	if f := s.box.Faults("oss"); len(f) != 1 || f[0].Rate != 0.05 || f[0].Status != 503 {
 		t.Errorf("faults: %+v", f)
 	}
 	for _, bad := range []map[string]string{{"percent": "0"}, {"percent": "NaN"}, {"percent": "101"}, {"percent": "a"}, {"status": "200"}, {"status": ""}, {"status": "1e3"}, {"kind": "none"}, {"kind": "slow", "millis": "-5"}, {"kind": "slow", "millis": "soon"}, {"kind": "skew", "seconds": "0"}} {
@@ -226,7 +227,7 @@ func TestSandboxPages(t *testing.T) {
 	for _, n := range []string{"0", "7", "-1", "x"} {
 		admin.post("/sandbox/faults/" + n + "/off").to("/sandbox/faults")
 	}
-	if len(s.box.Faults()) != 0 {
+	if len(s.box.Faults("oss")) != 0 {
 		t.Error("a fault stayed on")
 	}
 }

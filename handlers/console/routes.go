@@ -77,6 +77,9 @@ func (c *Console) sandboxRoutes() []route {
 	return []route{
 		get("/sandbox", control.Viewer, c.sandboxObjects),
 		get("/sandbox/object", control.Operator, c.sandboxObject),
+		get("/sandbox/functions", control.Viewer, c.sandboxFunctions),
+		get("/sandbox/body", control.Operator, c.sandboxBody),
+		get("/sandbox/tables", control.Viewer, c.sandboxTables),
 		get("/sandbox/requests", control.Operator, c.sandboxRequests),
 		get("/sandbox/faults", control.Operator, c.sandboxFaults),
 		post("/sandbox/faults", control.Operator, c.sandboxFaultAdd),

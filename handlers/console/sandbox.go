@@ -19,11 +19,15 @@ type Sandbox interface {
 	Objects(bucket, prefix, after string, limit int) (list []SandboxObject, more bool, err error)
 	// Content reads at most limit bytes of an object, decompressed: ErrSandboxNotFound.
 	Content(ctx context.Context, bucket, key string, limit int) (SandboxContent, error)
-	// Requests are the latest requests, newest first.
-	Requests(limit int) []SandboxRequest
-	Faults() []SandboxFault
-	// SetFaults replaces all faults, or changes nothing and says what is wrong.
-	SetFaults(list []SandboxFault) []SandboxProblem
+	// Requests are the latest requests that a part answered, newest first.
+	Requests(part string, limit int) []SandboxRequest
+	// Operations lists what the faults of a part may strike; a part without any has no faults and no requests.
+	Operations(part string) []string
+	Faults(part string) []SandboxFault
+	// SetFaults replaces all faults of a part, or changes nothing and says what is wrong.
+	SetFaults(part string, list []SandboxFault) []SandboxProblem
+	SandboxFunctions
+	SandboxTables
 }
 
 // SandboxLatest is a Sandbox that can tell what was stored last.
@@ -34,7 +38,7 @@ type SandboxLatest interface {
 
 // SandboxPart is one embedded server.
 type SandboxPart struct {
-	Name    string // "kafka", "oss"
+	Name    string // "kafka", "oss", "fc", "odps", "sts"
 	Address string // host:port, or a URL
 }
 
@@ -82,10 +86,10 @@ type SandboxRequest struct {
 }
 
 // SandboxFault makes the stand-in misbehave; the fields are those of the call
-// POST /api/v1/sandbox/oss/faults.
+// POST /api/v1/sandbox/<part>/faults.
 type SandboxFault struct {
 	Operation      string  // "PutObject"; "*" is any
-	KeyPrefix      string  // of object names; "" is any
+	KeyPrefix      string  // of what the requests are about; "" is any
 	Rate           float64 // share of matching requests, above 0, at most 1
 	Status         int     // HTTP status to answer with, 400–599; 0 is none
 	Code           string

@@ -9,9 +9,9 @@ import (
 )
 
 // readFault takes a fault from a posted form; what is no number is a problem of its field.
-func (q *request) readFault() (*faultForm, SandboxFault) {
+func (q *request) readFault(part string) (*faultForm, SandboxFault) {
 	ctx := q.Request.Context()
-	f := newFaultForm()
+	f := newFaultForm(part)
 	for key, at := range map[string]*string{"kind": &f.kind, "operation": &f.operation, "prefix": &f.prefix, "percent": &f.percent, "status": &f.status, "code": &f.code, "millis": &f.millis, "seconds": &f.seconds} {
 		if q.has(key) {
 			*at = strings.TrimSpace(q.value(key))
@@ -62,19 +62,23 @@ func (q *request) readFault() (*faultForm, SandboxFault) {
 // sandboxFaultAdd switches a fault on.
 func (c *Console) sandboxFaultAdd(q *request) error {
 	ctx := q.Request.Context()
-	f, fault := q.readFault()
+	part, ok := q.faultPart(q.value("part"))
+	if !ok {
+		return q.notFound()
+	}
+	f, fault := q.readFault(part)
 	if len(f.problems) == 0 {
-		list := append(c.sandbox.Faults(), fault)
-		for _, p := range c.sandbox.SetFaults(list) {
+		list := append(c.sandbox.Faults(part), fault)
+		for _, p := range c.sandbox.SetFaults(part, list) {
 			f.problems[faultField(p.Field)] = p.Message
 		}
 	}
 	if len(f.problems) > 0 {
 		return c.showFaults(q, http.StatusUnprocessableEntity, f)
 	}
-	q.audit(q.user.Name, "sandbox.fault.on", "oss", map[string]string{"fault": faultTitle(ctx, fault)})
+	q.audit(q.user.Name, "sandbox.fault.on", part, map[string]string{"fault": faultTitle(ctx, fault)})
 	q.done(text.T(ctx, "fault_form.added"), faultTitle(ctx, fault))
-	return q.redirect(tabFaults)
+	return q.redirect(partURL(tabFaults, part))
 }
 
 // faultField is the form's field for a member of a fault.
@@ -96,7 +100,11 @@ func faultField(member string) string {
 
 // sandboxFaultUpdate answers the form with the fields of the chosen kind.
 func (c *Console) sandboxFaultUpdate(q *request) error {
-	f, _ := q.readFault()
+	part, ok := q.faultPart(q.value("part"))
+	if !ok {
+		return q.notFound()
+	}
+	f, _ := q.readFault(part)
 	f.problems = map[string]string{}
 	return c.showFaults(q, http.StatusOK, f)
 }
@@ -104,15 +112,19 @@ func (c *Console) sandboxFaultUpdate(q *request) error {
 // sandboxFaultOff switches one fault off; one that is off already is no error.
 func (c *Console) sandboxFaultOff(q *request) error {
 	ctx := q.Request.Context()
+	part, ok := q.faultPart(q.Query("part"))
+	if !ok {
+		return q.notFound()
+	}
 	n, err := strconv.Atoi(q.Param("fault"))
-	list := c.sandbox.Faults()
+	list := c.sandbox.Faults(part)
 	if err != nil || n < 0 || n >= len(list) {
 		q.done(text.T(ctx, "fault_form.off_already"), "")
-		return q.redirect(tabFaults)
+		return q.redirect(partURL(tabFaults, part))
 	}
 	title := faultTitle(ctx, list[n])
-	c.sandbox.SetFaults(append(list[:n:n], list[n+1:]...))
-	q.audit(q.user.Name, "sandbox.fault.off", "oss", map[string]string{"fault": title})
+	c.sandbox.SetFaults(part, append(list[:n:n], list[n+1:]...))
+	q.audit(q.user.Name, "sandbox.fault.off", part, map[string]string{"fault": title})
 	q.done(text.T(ctx, "fault_form.removed"), title)
-	return q.redirect(tabFaults)
+	return q.redirect(partURL(tabFaults, part))
 }

@@ -11,9 +11,9 @@ import (
 type Options struct {
 	// DataDir is the folder under which each part keeps its state, in a folder of its own.
 	DataDir string
-	// KafkaAddr and OSSAddr are listen addresses, of loopback only; port 0 picks a free one. Defaults:
-	// DefaultKafkaAddr, DefaultOSSAddr.
-	KafkaAddr, OSSAddr string
+	// KafkaAddr and the others are listen addresses, of loopback only; port 0 picks a free one. Defaults:
+	// DefaultKafkaAddr, DefaultOSSAddr, DefaultFCAddr, DefaultODPSAddr.
+	KafkaAddr, OSSAddr, FCAddr, ODPSAddr string
 	// SampleProducer writes made-up orders to OrdersTopic while the sandbox runs.
 	SampleProducer bool
 	// FaultSeed makes the dice of faults fall the same in every run; 0 is chance.
@@ -26,11 +26,13 @@ type Options struct {
 type Sandbox struct {
 	Kafka *Kafka
 	OSS   *OSS
+	FC    *FC
+	ODPS  *ODPS
 }
 
 // Address says where one part of the sandbox is found.
 type Address struct {
-	Part    string // "kafka", "oss"
+	Part    string // "kafka", "oss", "fc", "odps"
 	Address string // host:port of kafka, a URL of the others
 }
 
@@ -43,34 +45,95 @@ func Start(ctx context.Context, options Options) (*Sandbox, error) {
 		return nil, errors.New("starting the sandbox: no data folder given")
 	}
 	s := &Sandbox{}
-	var err error
-	s.OSS, err = StartOSS(ctx, OSSOptions{Addr: options.OSSAddr, Dir: filepath.Join(options.DataDir, "oss"), FaultSeed: options.FaultSeed, Logger: options.Logger})
-	if err != nil {
-		return nil, err
-	}
-	s.Kafka, err = StartKafka(ctx, KafkaOptions{Addr: options.KafkaAddr, Dir: filepath.Join(options.DataDir, "kafka"), SampleProducer: options.SampleProducer, Logger: options.Logger})
-	if err != nil {
-		return nil, errors.Join(err, s.OSS.Close())
+	if err := s.start(ctx, &options); err != nil {
+		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }
 
-// Addresses lists the parts and where they are, in the order in which to print them.
-func (s *Sandbox) Addresses() []Address {
-	return []Address{{"kafka", s.Kafka.Addr()}, {"oss", s.OSS.URL()}}
+func (s *Sandbox) start(ctx context.Context, o *Options) (err error) {
+	if s.OSS, err = StartOSS(ctx, OSSOptions{Addr: o.OSSAddr, Dir: filepath.Join(o.DataDir, "oss"), FaultSeed: o.FaultSeed, Logger: o.Logger}); err != nil {
+		return err
+	}
+	if s.FC, err = StartFC(ctx, FCOptions{Addr: o.FCAddr, Dir: filepath.Join(o.DataDir, "fc"), FaultSeed: o.FaultSeed, Logger: o.Logger}); err != nil {
+		return err
+	}
+	if s.ODPS, err = StartODPS(ctx, ODPSOptions{Addr: o.ODPSAddr, Dir: filepath.Join(o.DataDir, "odps"), FaultSeed: o.FaultSeed, Logger: o.Logger}); err != nil {
+		return err
+	}
+	s.Kafka, err = StartKafka(ctx, KafkaOptions{Addr: o.KafkaAddr, Dir: filepath.Join(o.DataDir, "kafka"), SampleProducer: o.SampleProducer, Logger: o.Logger})
+	return err
 }
 
-// Faults returns the list of faults of a part ("oss"), and false where the part has none.
+// Addresses lists the parts and where they are, in the order in which to print them.
+func (s *Sandbox) Addresses() []Address {
+	return []Address{{"kafka", s.Kafka.Addr()}, {"oss", s.OSS.URL()}, {"fc", s.FC.URL()}, {"odps", s.ODPS.URL()}}
+}
+
+// FaultParts lists the parts that have faults, in the order of Addresses.
+func FaultParts() []string { return []string{"oss", "fc", "odps"} }
+
+// Faults returns the list of faults of a part, one of FaultParts, and false where the part has none.
 func (s *Sandbox) Faults(part string) (*Faults, bool) {
-	if part == "oss" {
+	switch part {
+	case "oss":
 		return s.OSS.Faults, true
+	case "fc":
+		return s.FC.Faults, true
+	case "odps":
+		return s.ODPS.Faults, true
 	}
 	return nil, false
 }
 
+// Operations lists what the faults of a part may strike, in the order in which to offer it.
+func Operations(part string) []string {
+	switch part {
+	case "oss":
+		return []string{"PutObject", "InitiateMultipartUpload", "UploadPart", "CompleteMultipartUpload", "HeadObject", "GetObject", "ListObjects"}
+	case "fc":
+		return FCOperations()
+	case "odps":
+		return ODPSOperations()
+	}
+	return nil
+}
+
+// Requests returns up to limit of the latest requests of a part, one of FaultParts, newest first.
+func (s *Sandbox) Requests(part string, limit int) []Request {
+	switch part {
+	case "oss":
+		return s.OSS.Requests(limit)
+	case "fc":
+		return s.FC.Requests(limit)
+	case "odps":
+		return s.ODPS.Requests(limit)
+	}
+	return nil
+}
+
 // Close ends every part within three seconds. It may be called more than once.
 func (s *Sandbox) Close() error {
-	broker := make(chan error, 1)
-	go func() { broker <- s.Kafka.Close() }()
-	return errors.Join(s.OSS.Close(), <-broker)
+	var ending []func() error
+	if s.Kafka != nil {
+		ending = append(ending, s.Kafka.Close)
+	}
+	if s.OSS != nil {
+		ending = append(ending, s.OSS.Close)
+	}
+	if s.FC != nil {
+		ending = append(ending, s.FC.Close)
+	}
+	if s.ODPS != nil {
+		ending = append(ending, s.ODPS.Close)
+	}
+	ended := make(chan error, len(ending))
+	for _, end := range ending {
+		go func() { ended <- end() }()
+	}
+	var errs []error
+	for range ending {
+		errs = append(errs, <-ended)
+	}
+	return errors.Join(errs...)
 }

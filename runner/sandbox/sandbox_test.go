@@ -3,6 +3,7 @@ package sandbox
 import (
 	"context"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,17 +13,26 @@ func TestSandbox(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	for range 2 { // the second time on what the first left, on other ports
-		s, err := Start(context.Background(), Options{DataDir: dir, KafkaAddr: "127.0.0.1:0", OSSAddr: "127.0.0.1:0", SampleProducer: true})
+		s, err := Start(context.Background(), Options{DataDir: dir, KafkaAddr: "127.0.0.1:0", OSSAddr: "127.0.0.1:0", FCAddr: "127.0.0.1:0", ODPSAddr: "127.0.0.1:0", SampleProducer: true})
 		must(t, err)
-		addresses := s.Addresses()
-		if len(addresses) != 2 || addresses[0].Part != "kafka" || addresses[0].Address != s.Kafka.Addr() || addresses[1].Part != "oss" || addresses[1].Address != s.OSS.URL() {
-			t.Errorf("addresses %+v", addresses)
+		want := []Address{{"kafka", s.Kafka.Addr()}, {"oss", s.OSS.URL()}, {"fc", s.FC.URL()}, {"odps", s.ODPS.URL()}}
+		if addresses := s.Addresses(); !slices.Equal(addresses, want) {
+			t.Errorf("addresses %+v, want %+v", addresses, want)
 		}
 		produce(t, s.Kafka.Addr(), "oss-test-input", 0, "x")
 		must(t, sdkBucket(t, s.OSS).PutObject("o", strings.NewReader("x")))
-		faults, ok := s.Faults("oss")
-		if !ok || faults != s.OSS.Faults {
-			t.Error("no faults of oss")
+		for _, part := range FaultParts() {
+			faults, ok := s.Faults(part)
+			if !ok || len(Operations(part)) == 0 {
+				t.Fatalf("%s has faults %v and operations %v", part, ok, Operations(part))
+			}
+			must(t, faults.Set(Fault{Operation: Operations(part)[0], Rate: 1, Status: 500}))
+		}
+		if of := []Fault{s.OSS.Faults.List()[0], s.FC.Faults.List()[0], s.ODPS.Faults.List()[0]}; of[0].Operation != "PutObject" || of[1].Operation != "InvokeFunction" || of[2].Operation != "GetProject" {
+			t.Errorf("faults by part: %+v", of)
+		}
+		if requests := s.Requests("oss", 1); len(requests) != 1 || requests[0].Key != "o" {
+			t.Errorf("requests of oss: %+v", requests)
 		}
 		if _, ok := s.Faults("kafka"); ok {
 			t.Error("faults of kafka")
@@ -45,10 +55,11 @@ func TestSandboxRefused(t *testing.T) {
 		options Options
 		want    string
 	}{
-		"no folder":        {Options{KafkaAddr: "127.0.0.1:0", OSSAddr: "127.0.0.1:0"}, "folder"},
-		"port taken":       {Options{DataDir: t.TempDir(), KafkaAddr: taken.Addr().String(), OSSAddr: "127.0.0.1:0"}, "another port"},
-		"public":           {Options{DataDir: t.TempDir(), KafkaAddr: "0.0.0.0:0", OSSAddr: "127.0.0.1:0"}, "loopback only"},
-		"folder is a file": {Options{DataDir: "/dev/null", KafkaAddr: "127.0.0.1:0", OSSAddr: "127.0.0.1:0"}, "folder"},
+		"no folder":        {Options{KafkaAddr: "127.0.0.1:0", OSSAddr: "127.0.0.1:0", FCAddr: "127.0.0.1:0", ODPSAddr: "127.0.0.1:0"}, "folder"},
+		"port taken":       {Options{DataDir: t.TempDir(), KafkaAddr: taken.Addr().String(), OSSAddr: "127.0.0.1:0", FCAddr: "127.0.0.1:0", ODPSAddr: "127.0.0.1:0"}, "another port"},
+		"FC's port taken":  {Options{DataDir: t.TempDir(), KafkaAddr: "127.0.0.1:0", OSSAddr: "127.0.0.1:0", FCAddr: taken.Addr().String()}, "Function Compute"},
+		"public":           {Options{DataDir: t.TempDir(), KafkaAddr: "0.0.0.0:0", OSSAddr: "127.0.0.1:0", FCAddr: "127.0.0.1:0", ODPSAddr: "127.0.0.1:0"}, "loopback only"},
+		"folder is a file": {Options{DataDir: "/dev/null", KafkaAddr: "127.0.0.1:0", OSSAddr: "127.0.0.1:0", FCAddr: "127.0.0.1:0", ODPSAddr: "127.0.0.1:0"}, "folder"},
 	} {
 		s, err := Start(context.Background(), c.options)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
