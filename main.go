@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -153,7 +154,11 @@ func serveUntil(ctx context.Context, set *settings.Settings, log *slog.Logger, l
 	if err := stored(ctx); err != nil {
 		return err
 	}
-	if supervisor, err = newSupervisor(set, store, rules, listener.Addr().String(), log); err != nil {
+	roots, err := trusted(box)
+	if err != nil {
+		return err
+	}
+	if supervisor, err = newSupervisor(set, store, rules, roots, listener.Addr().String(), log); err != nil {
 		return err
 	}
 	service := control.New(control.Options{Store: modelstore.Store{Store: store}, Supervisor: supervisor, Specs: catalog.All(), Addresses: rules.CheckAddress,
@@ -202,8 +207,8 @@ func openStore(ctx context.Context, set *settings.Settings, log *slog.Logger, ro
 	return store, nil
 }
 
-// newSupervisor makes the runner of this node; worker is the address it answers on.
-func newSupervisor(set *settings.Settings, store *models.Store, rules *egress.Egress, worker string, log *slog.Logger) (*runner.Supervisor, error) {
+// newSupervisor makes the runner of this node; worker is the address it answers on, roots are whom connectors trust.
+func newSupervisor(set *settings.Settings, store *models.Store, rules *egress.Egress, roots *x509.CertPool, worker string, log *slog.Logger) (*runner.Supervisor, error) {
 	faults, err := runner.FaultsFromEnvironment(os.Getenv)
 	if err != nil {
 		return nil, err

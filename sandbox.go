@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -22,12 +23,21 @@ func startSandbox(ctx context.Context, set *settings.Settings, log *slog.Logger)
 		return nil, nil
 	}
 	at := set.SandboxParts
-	box, err := sandbox.Start(ctx, sandbox.Options{DataDir: filepath.Join(set.DataDir, "sandbox"), KafkaAddr: at.Kafka, OSSAddr: at.OSS, FCAddr: at.FC, ODPSAddr: at.ODPS,
+	box, err := sandbox.Start(ctx, sandbox.Options{DataDir: filepath.Join(set.DataDir, "sandbox"), KafkaAddr: at.Kafka, OSSAddr: at.OSS, FCAddr: at.FC, ODPSAddr: at.ODPS, STSAddr: at.STS,
 		SampleProducer: true, Logger: log})
 	if err != nil {
-		return nil, fmt.Errorf("starting the sandbox (SLUICE_SANDBOX_KAFKA_ADDR=%s, …_OSS_ADDR=%s, …_FC_ADDR=%s, …_ODPS_ADDR=%s): %w", at.Kafka, at.OSS, at.FC, at.ODPS, err)
+		return nil, fmt.Errorf("starting the sandbox (SLUICE_SANDBOX_KAFKA_ADDR=%s, …_OSS_ADDR=%s, …_FC_ADDR=%s, …_ODPS_ADDR=%s, …_STS_ADDR=%s): %w", at.Kafka, at.OSS, at.FC, at.ODPS, at.STS, err)
 	}
 	return box, nil
+}
+
+// trusted are the certificate authorities that connectors trust: the system's, and while the sandbox is on that of its
+// STS stand-in. Nil is the system's alone.
+func trusted(box *sandbox.Sandbox) (*x509.CertPool, error) {
+	if box == nil {
+		return nil, nil
+	}
+	return box.STS.Roots()
 }
 
 // sandboxPages shows the sandbox to the console, sandboxFaults gives REST its faults.

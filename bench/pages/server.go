@@ -48,7 +48,7 @@ func startServer(m *harness.Main, suite *harness.Suite, o options, sandbox bool)
 	env := map[string]string{"SLUICE_LOG_RETENTION": "3650d,1TiB"}
 	if sandbox {
 		env["SLUICE_SANDBOX"] = "on"
-		for _, part := range []string{"KAFKA", "OSS"} {
+		for _, part := range []string{"KAFKA", "OSS", "FC", "ODPS", "STS"} {
 			env["SLUICE_SANDBOX_"+part+"_ADDR"] = "127.0.0.1:0"
 		}
 	}

@@ -166,6 +166,7 @@ func (o *FCOptions) defaults() {
 
 func (f *FC) start(ctx context.Context) (err error) {
 	f.keys.tokens = f.options.Tokens
+	f.keys.tokens = f.options.Tokens
 	for _, key := range f.options.Keys {
 		if err := f.keys.add(key); err != nil {
 			return err

@@ -178,13 +178,13 @@ func (f *FC) Invocation(sequence int64) (FCInvocation, []byte, error) {
 	return inv, body, err
 }
 
-// EachInvocation calls visit with every invocation that is kept and its body, oldest first; an error of visit ends it
-// and is returned. What comes meanwhile is visited, too.
-func (f *FC) EachInvocation(ctx context.Context, visit func(inv FCInvocation, body []byte) error) error {
+// EachInvocation calls visit with every invocation that is kept, from a sequence on, and its body, oldest first; an
+// error of visit ends it and is returned. What comes meanwhile is visited, too.
+func (f *FC) EachInvocation(ctx context.Context, from int64, visit func(inv FCInvocation, body []byte) error) error {
 	if f.store == nil {
 		return ErrDiscarded
 	}
-	for next := int64(1); ; {
+	for next := max(from, 1); ; {
 		inv, body, ok, err := f.store.get(next)
 		if err == nil {
 			err = ctx.Err()

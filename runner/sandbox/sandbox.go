@@ -12,8 +12,8 @@ type Options struct {
 	// DataDir is the folder under which each part keeps its state, in a folder of its own.
 	DataDir string
 	// KafkaAddr and the others are listen addresses, of loopback only; port 0 picks a free one. Defaults:
-	// DefaultKafkaAddr, DefaultOSSAddr, DefaultFCAddr, DefaultODPSAddr.
-	KafkaAddr, OSSAddr, FCAddr, ODPSAddr string
+	// DefaultKafkaAddr, DefaultOSSAddr, DefaultFCAddr, DefaultODPSAddr, DefaultSTSAddr.
+	KafkaAddr, OSSAddr, FCAddr, ODPSAddr, STSAddr string
 	// SampleProducer writes made-up orders to OrdersTopic while the sandbox runs.
 	SampleProducer bool
 	// FaultSeed makes the dice of faults fall the same in every run; 0 is chance.
@@ -28,11 +28,12 @@ type Sandbox struct {
 	OSS   *OSS
 	FC    *FC
 	ODPS  *ODPS
+	STS   *STS
 }
 
 // Address says where one part of the sandbox is found.
 type Address struct {
-	Part    string // "kafka", "oss", "fc", "odps"
+	Part    string // "kafka", "oss", "fc", "odps", "sts"
 	Address string // host:port of kafka, a URL of the others
 }
 
@@ -52,13 +53,17 @@ func Start(ctx context.Context, options Options) (*Sandbox, error) {
 }
 
 func (s *Sandbox) start(ctx context.Context, o *Options) (err error) {
-	if s.OSS, err = StartOSS(ctx, OSSOptions{Addr: o.OSSAddr, Dir: filepath.Join(o.DataDir, "oss"), FaultSeed: o.FaultSeed, Logger: o.Logger}); err != nil {
+	if s.STS, err = StartSTS(ctx, STSOptions{Addr: o.STSAddr, Dir: filepath.Join(o.DataDir, "sts"), FaultSeed: o.FaultSeed, Logger: o.Logger}); err != nil {
 		return err
 	}
-	if s.FC, err = StartFC(ctx, FCOptions{Addr: o.FCAddr, Dir: filepath.Join(o.DataDir, "fc"), FaultSeed: o.FaultSeed, Logger: o.Logger}); err != nil {
+	tokens := s.STS.Tokens()
+	if s.OSS, err = StartOSS(ctx, OSSOptions{Addr: o.OSSAddr, Tokens: tokens, Dir: filepath.Join(o.DataDir, "oss"), FaultSeed: o.FaultSeed, Logger: o.Logger}); err != nil {
 		return err
 	}
-	if s.ODPS, err = StartODPS(ctx, ODPSOptions{Addr: o.ODPSAddr, Dir: filepath.Join(o.DataDir, "odps"), FaultSeed: o.FaultSeed, Logger: o.Logger}); err != nil {
+	if s.FC, err = StartFC(ctx, FCOptions{Addr: o.FCAddr, Tokens: tokens, Dir: filepath.Join(o.DataDir, "fc"), FaultSeed: o.FaultSeed, Logger: o.Logger}); err != nil {
+		return err
+	}
+	if s.ODPS, err = StartODPS(ctx, ODPSOptions{Addr: o.ODPSAddr, Tokens: tokens, Dir: filepath.Join(o.DataDir, "odps"), FaultSeed: o.FaultSeed, Logger: o.Logger}); err != nil {
 		return err
 	}
 	s.Kafka, err = StartKafka(ctx, KafkaOptions{Addr: o.KafkaAddr, Dir: filepath.Join(o.DataDir, "kafka"), SampleProducer: o.SampleProducer, Logger: o.Logger})
@@ -67,11 +72,11 @@ func (s *Sandbox) start(ctx context.Context, o *Options) (err error) {
 
 // Addresses lists the parts and where they are, in the order in which to print them.
 func (s *Sandbox) Addresses() []Address {
-	return []Address{{"kafka", s.Kafka.Addr()}, {"oss", s.OSS.URL()}, {"fc", s.FC.URL()}, {"odps", s.ODPS.URL()}}
+	return []Address{{"kafka", s.Kafka.Addr()}, {"oss", s.OSS.URL()}, {"fc", s.FC.URL()}, {"odps", s.ODPS.URL()}, {"sts", s.STS.URL()}}
 }
 
 // FaultParts lists the parts that have faults, in the order of Addresses.
-func FaultParts() []string { return []string{"oss", "fc", "odps"} }
+func FaultParts() []string { return []string{"oss", "fc", "odps", "sts"} }
 
 // Faults returns the list of faults of a part, one of FaultParts, and false where the part has none.
 func (s *Sandbox) Faults(part string) (*Faults, bool) {
@@ -82,6 +87,8 @@ func (s *Sandbox) Faults(part string) (*Faults, bool) {
 		return s.FC.Faults, true
 	case "odps":
 		return s.ODPS.Faults, true
+	case "sts":
+		return s.STS.Faults, true
 	}
 	return nil, false
 }
@@ -95,6 +102,8 @@ func Operations(part string) []string {
 		return FCOperations()
 	case "odps":
 		return ODPSOperations()
+	case "sts":
+		return []string{"AssumeRole"}
 	}
 	return nil
 }
@@ -108,6 +117,8 @@ func (s *Sandbox) Requests(part string, limit int) []Request {
 		return s.FC.Requests(limit)
 	case "odps":
 		return s.ODPS.Requests(limit)
+	case "sts":
+		return s.STS.Requests(limit)
 	}
 	return nil
 }
@@ -126,6 +137,9 @@ func (s *Sandbox) Close() error {
 	}
 	if s.ODPS != nil {
 		ending = append(ending, s.ODPS.Close)
+	}
+	if s.STS != nil {
+		ending = append(ending, s.STS.Close)
 	}
 	ended := make(chan error, len(ending))
 	for _, end := range ending {

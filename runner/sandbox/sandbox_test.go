@@ -13,9 +13,9 @@ func TestSandbox(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	for range 2 { // the second time on what the first left, on other ports
-		s, err := Start(context.Background(), Options{DataDir: dir, KafkaAddr: "127.0.0.1:0", OSSAddr: "127.0.0.1:0", FCAddr: "127.0.0.1:0", ODPSAddr: "127.0.0.1:0", SampleProducer: true})
+		s, err := Start(context.Background(), Options{DataDir: dir, KafkaAddr: "127.0.0.1:0", OSSAddr: "127.0.0.1:0", FCAddr: "127.0.0.1:0", ODPSAddr: "127.0.0.1:0", STSAddr: "127.0.0.1:0", SampleProducer: true})
 		must(t, err)
-		want := []Address{{"kafka", s.Kafka.Addr()}, {"oss", s.OSS.URL()}, {"fc", s.FC.URL()}, {"odps", s.ODPS.URL()}}
+		want := []Address{{"kafka", s.Kafka.Addr()}, {"oss", s.OSS.URL()}, {"fc", s.FC.URL()}, {"odps", s.ODPS.URL()}, {"sts", s.STS.URL()}}
 		if addresses := s.Addresses(); !slices.Equal(addresses, want) {
 			t.Errorf("addresses %+v, want %+v", addresses, want)
 		}
@@ -30,6 +30,12 @@ func TestSandbox(t *testing.T) {
 		}
 		if of := []Fault{s.OSS.Faults.List()[0], s.FC.Faults.List()[0], s.ODPS.Faults.List()[0]}; of[0].Operation != "PutObject" || of[1].Operation != "InvokeFunction" || of[2].Operation != "GetProject" {
 			t.Errorf("faults by part: %+v", of)
+		}
+		for _, keys := range []*accessKeys{&s.OSS.keys, &s.FC.keys, &s.ODPS.keys} {
+			s.STS.Tokens().Add(AccessKey{ID: "STS.x", Secret: "s", Token: "t"})
+			if key, ok := keys.get("STS.x"); !ok || key.Token != "t" {
+				t.Error("a part does not accept what the STS stand-in issued")
+			}
 		}
 		if requests := s.Requests("oss", 1); len(requests) != 1 || requests[0].Key != "o" {
 			t.Errorf("requests of oss: %+v", requests)
@@ -55,11 +61,11 @@ func TestSandboxRefused(t *testing.T) {
 		options Options
 		want    string
 	}{
-		"no folder":        {Options{KafkaAddr: "127.0.0.1:0", OSSAddr: "127.0.0.1:0", FCAddr: "127.0.0.1:0", ODPSAddr: "127.0.0.1:0"}, "folder"},
-		"port taken":       {Options{DataDir: t.TempDir(), KafkaAddr: taken.Addr().String(), OSSAddr: "127.0.0.1:0", FCAddr: "127.0.0.1:0", ODPSAddr: "127.0.0.1:0"}, "another port"},
-		"FC's port taken":  {Options{DataDir: t.TempDir(), KafkaAddr: "127.0.0.1:0", OSSAddr: "127.0.0.1:0", FCAddr: taken.Addr().String()}, "Function Compute"},
-		"public":           {Options{DataDir: t.TempDir(), KafkaAddr: "0.0.0.0:0", OSSAddr: "127.0.0.1:0", FCAddr: "127.0.0.1:0", ODPSAddr: "127.0.0.1:0"}, "loopback only"},
-		"folder is a file": {Options{DataDir: "/dev/null", KafkaAddr: "127.0.0.1:0", OSSAddr: "127.0.0.1:0", FCAddr: "127.0.0.1:0", ODPSAddr: "127.0.0.1:0"}, "folder"},
+		"no folder":        {Options{KafkaAddr: "127.0.0.1:0", OSSAddr: "127.0.0.1:0", FCAddr: "127.0.0.1:0", ODPSAddr: "127.0.0.1:0", STSAddr: "127.0.0.1:0"}, "folder"},
+		"port taken":       {Options{DataDir: t.TempDir(), KafkaAddr: taken.Addr().String(), OSSAddr: "127.0.0.1:0", FCAddr: "127.0.0.1:0", ODPSAddr: "127.0.0.1:0", STSAddr: "127.0.0.1:0"}, "another port"},
+		"FC's port taken":  {Options{DataDir: t.TempDir(), KafkaAddr: "127.0.0.1:0", OSSAddr: "127.0.0.1:0", FCAddr: taken.Addr().String(), STSAddr: "127.0.0.1:0"}, "Function Compute"},
+		"public":           {Options{DataDir: t.TempDir(), KafkaAddr: "0.0.0.0:0", OSSAddr: "127.0.0.1:0", FCAddr: "127.0.0.1:0", ODPSAddr: "127.0.0.1:0", STSAddr: "127.0.0.1:0"}, "loopback only"},
+		"folder is a file": {Options{DataDir: "/dev/null", KafkaAddr: "127.0.0.1:0", OSSAddr: "127.0.0.1:0", FCAddr: "127.0.0.1:0", ODPSAddr: "127.0.0.1:0", STSAddr: "127.0.0.1:0"}, "folder"},
 	} {
 		s, err := Start(context.Background(), c.options)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
