@@ -68,13 +68,15 @@ func readCompacted(ctx context.Context, cluster kafka.Cluster, topic string, use
 	for _, p := range t.Partitions {
 		tps = append(tps, kafka.TP{Topic: topic, Partition: p})
 	}
-	marks, err := c.offsets.Watermarks(ctx, tps...)
+	var marks map[kafka.TP]kafka.Watermarks
+	err = untilKnown(ctx, func() (err error) { marks, err = c.offsets.Watermarks(ctx, tps...); return err })
 	if err != nil {
 		return fmt.Errorf("reading the bounds of %s: %w", topic, err)
 	}
 	for _, tp := range tps {
 		for at := marks[tp].Start; at < marks[tp].LSO; {
-			page, err := c.reader.Fetch(ctx, tp, at, 1<<20, time.Second)
+			var page kafka.Page
+			err := untilKnown(ctx, func() (err error) { page, err = c.reader.Fetch(ctx, tp, at, 1<<20, time.Second); return err })
 			if err != nil {
 				return err
 			}

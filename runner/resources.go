@@ -195,16 +195,22 @@ const topicPatience = 2 * time.Second
 // expectPatience is topicPatience for a single topic without which nothing can go on.
 const expectPatience = 5 * time.Second
 
-// expectTopic looks a topic up that should exist: that it does not is believed only
+// expectTopic looks a topic up that should exist.
+func expectTopic(ctx context.Context, admin *kafka.Admin, name string) (t kafka.Topic, err error) {
+	err = untilKnown(ctx, func() (err error) { t, err = admin.Topic(ctx, name); return err })
+	return t, err
+}
+
+// untilKnown asks about a topic that should exist: that it does not is believed only
 // when the cluster keeps saying so, because each broker learns of new topics by itself.
-func expectTopic(ctx context.Context, admin *kafka.Admin, name string) (kafka.Topic, error) {
+func untilKnown(ctx context.Context, ask func() error) error {
 	patience, cancel := context.WithTimeout(ctx, expectPatience)
 	defer cancel()
-	t, err := admin.Topic(ctx, name)
+	err := ask()
 	for errors.Is(err, kafka.ErrNoTopic) && wait(patience, 200*time.Millisecond) {
-		t, err = admin.Topic(ctx, name)
+		err = ask()
 	}
-	return t, err
+	return err
 }
 
 // look reads a topic and tells what is wrong with it, "" when nothing is. With
