@@ -12,24 +12,16 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime"
 	"strings"
-	"time"
 
+	"github.com/sluice-io/sluice/bench/kit"
 	"github.com/sluice-io/sluice/e2e/harness"
 )
 
 // options are the command line.
 type options struct {
-	records    int64
-	bytes      int
-	partitions int
-	shapes     []shape
-	value      string
-	budget     string
-	tasks      int
-	warm       int
-	profiles   string
+	kit.Options
+	shapes []shape
 }
 
 // shape is what a connector writes.
@@ -47,42 +39,24 @@ func (s shape) String() string {
 const flushSize = 10_000
 
 func main() {
-	if len(os.Args) > 1 && os.Args[1] == consumeRole {
-		if err := consume(os.Args[2:], os.Stdout); err != nil {
-			fmt.Fprintln(os.Stderr, "bare consumer:", err)
-			os.Exit(1)
-		}
-		return
-	}
+	kit.Roles(map[string]func([]string, io.Writer) error{kit.ConsumeRole: kit.Consume})
 	o, err := parse(os.Args[1:])
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(2)
 	}
-	os.Exit(run(o, os.Stdout))
+	run(o, os.Stdout)
 }
 
 // parse reads and checks the command line.
 func parse(args []string) (options, error) {
 	var o options
 	flags := flag.NewFlagSet("oss", flag.ContinueOnError)
-	flags.Int64Var(&o.records, "records", 5_000_000, "records, rounded up to whole chunks of every partition")
-	flags.IntVar(&o.bytes, "bytes", 200, "size of a record's value")
-	flags.IntVar(&o.partitions, "partitions", 6, "partitions of the topic")
+	o.Register(flags, 5_000_000, "whole chunks of every partition")
 	shapes := flags.String("formats", "json,jsonl+zstd,parquet+snappy", "what to write, comma-separated: format or format+compression; empty: the bare consumer alone")
-	flags.StringVar(&o.value, "value", "log", "kind of value: log (an access log's line, a few quotes), json (many quotes), plain (nothing to escape)")
-	flags.StringVar(&o.budget, "budget", "96MiB", "SLUICE_MEMORY_BUDGET")
-	flags.IntVar(&o.tasks, "tasks", 6, "tasks.max")
-	flags.IntVar(&o.warm, "warm", 3, "runs before all others that do not count: a broker that has just started compiles while it answers")
-	flags.StringVar(&o.profiles, "profiles", "", "folder that gets a CPU profile of each run; profiling costs a little")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
-	if o.records < 1 || o.bytes < 1 || o.partitions < 1 || o.tasks < 1 {
-		return o, fmt.Errorf("-records, -bytes, -partitions and -tasks must be at least 1")
-	}
-	chunk := int64(o.partitions) * flushSize
-	o.records = (o.records + chunk - 1) / chunk * chunk
 	for _, text := range strings.FieldsFunc(*shapes, func(r rune) bool { return r == ',' }) {
 		format, compression, ok := strings.Cut(text, "+")
 		if !ok {
@@ -90,77 +64,32 @@ func parse(args []string) (options, error) {
 		}
 		o.shapes = append(o.shapes, shape{format, compression})
 	}
-	if _, err := valueMaker(o.value, o.bytes); err != nil {
-		return o, err
-	}
-	return o, nil
+	return o, o.Check(flushSize)
 }
 
-// result is one line of the table.
-type result struct {
-	name    string
-	records int64   // in that time
-	seconds float64 // from the first delivery to the last
-	first   float64 // seconds from having positions to the first delivery
-	cpu     float64 // seconds
-	peak    int64   // bytes
-}
-
-// run fills the topic and measures everything; it answers the exit code.
-func run(o options, out io.Writer) int {
-	m := harness.NewMain("bench")
-	defer m.Close()
-	suite := harness.NewSuite("bench")
-	defer suite.Close()
-	kafka := harness.StartKafka(m, harness.KafkaOptions{HeapMB: 1024, Throughput: true})
-	kafka.CreateTopic(topic, int32(o.partitions), map[string]string{"retention.ms": "-1"})
-	m.Logf("producing %d records of %d bytes (%s) to %d partitions", o.records, o.bytes, o.value, o.partitions)
-	start := time.Now()
-	if err := fill(kafka.Brokers(), o); err != nil {
-		m.Fatalf("producing: %v", err)
+// run fills the topic and measures everything.
+func run(o options, out io.Writer) {
+	b := kit.NewBed(o.Options)
+	defer b.Close()
+	if len(o.shapes) > 0 {
+		b.WarmUp(func() { measure(b, o.shapes[0]) })
 	}
-	m.Logf("produced in %s", time.Since(start).Round(time.Millisecond))
-
-	for i := range o.warm {
-		if len(o.shapes) == 0 {
-			break
-		}
-		m.Logf("warming the broker up, %d of %d", i+1, o.warm)
-		unmeasured := o
-		unmeasured.profiles = ""
-		measureSluice(m, suite, kafka, unmeasured, o.shapes[0])
-	}
-	bare, err := measureBare(kafka, o)
-	if err != nil {
-		m.Fatalf("bare consumer: %v", err)
-	}
-	results := []result{bare}
+	results := []kit.Result{b.Bare("bare sarama group consumer")}
 	for _, s := range o.shapes {
-		m.Logf("measuring %s", s)
-		results = append(results, measureSluice(m, suite, kafka, o, s))
+		b.Logf("measuring %s", s)
+		results = append(results, measure(b, s))
 	}
 	// Once more at the end, so that a machine that changed meanwhile is seen.
-	again, err := measureBare(kafka, o)
-	if err != nil {
-		m.Fatalf("bare consumer: %v", err)
-	}
-	again.name += ", again"
-	table(out, o, append(results, again))
-	return 0
+	results = append(results, b.Bare("bare sarama group consumer, again"))
+	kit.Table(out, o.Options, "the bare consumer", results)
 }
 
-// table writes the figures, ratios against the mean of the two bare runs.
-func table(out io.Writer, o options, results []result) {
-	bare := (results[0].rate() + results[len(results)-1].rate()) / 2
-	fmt.Fprintf(out, "\n%d records of %d bytes (%s), %d partitions, Apache Kafka and stand-in on the same %d cores; SLUICE_MEMORY_BUDGET=%s, tasks.max=%d\n\n",
-		o.records, o.bytes, o.value, o.partitions, runtime.NumCPU(), o.budget, o.tasks)
-	fmt.Fprintln(out, "| what | records/s | MB/s | of the bare consumer | CPU s per million | peak MiB | first after s |")
-	fmt.Fprintln(out, "| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
-	for _, r := range results {
-		fmt.Fprintf(out, "| %s | %.0f | %.0f | %.0f %% | %.2f | %d | %.1f |\n", r.name, r.rate(),
-			r.rate()*float64(o.bytes)/1e6, 100*r.rate()/bare, r.cpu/(float64(r.records)/1e6), r.peak>>20, r.first)
-	}
+// measure runs one connector to a stand-in of its own.
+func measure(b *kit.Bed, s shape) kit.Result {
+	oss := b.Suite.StartDiscardingStandin(b.Main)
+	defer oss.Kill()
+	return b.Connector(s.String(), harness.OSSConfig(oss, kit.Topic, map[string]string{
+		"oss.format": s.format, "oss.compression": s.compression, "tasks.max": fmt.Sprint(b.Options.Tasks),
+		"flush.size": fmt.Sprint(flushSize), "flush.interval.ms": "10000",
+	}))
 }
-
-// rate is in records per second.
-func (r result) rate() float64 { return float64(r.records) / r.seconds }

@@ -37,40 +37,9 @@ func TestParse(t *testing.T) {
 			for _, s := range o.shapes {
 				shapes = append(shapes, s.String())
 			}
-			if o.records != tt.records || strings.Join(shapes, " ") != tt.shapes {
-				t.Errorf("records %d, shapes %q, want %d, %q", o.records, shapes, tt.records, tt.shapes)
+			if o.Records != tt.records || strings.Join(shapes, " ") != tt.shapes {
+				t.Errorf("records %d, shapes %q, want %d, %q", o.Records, shapes, tt.records, tt.shapes)
 			}
 		})
-	}
-}
-
-func TestValueMaker(t *testing.T) {
-	t.Parallel()
-	for _, kind := range []string{"log", "json", "plain"} {
-		for _, size := range []int{1, 40, 200, 1000} {
-			value, err := valueMaker(kind, size)
-			if err != nil {
-				t.Fatal(err)
-			}
-			a, b := value(1), value(2)
-			if len(a) != size || len(b) != size {
-				t.Errorf("%s of %d bytes has %d and %d", kind, size, len(a), len(b))
-			}
-			if size >= 40 && string(a) == string(b) {
-				t.Errorf("%s of %d bytes: records 1 and 2 are equal", kind, size)
-			}
-		}
-	}
-}
-
-func TestTable(t *testing.T) {
-	t.Parallel()
-	var b strings.Builder
-	o := options{records: 1_000_000, bytes: 200, partitions: 6}
-	table(&b, o, []result{{name: "bare", seconds: 1, cpu: 0.5, peak: 10 << 20}, {name: "json", seconds: 2, cpu: 1.3, peak: 200 << 20}, {name: "bare, again", seconds: 1}})
-	for _, want := range []string{"| bare | 1000000 | 200 | 100 % | 0.50 | 10 |", "| json | 500000 | 100 | 50 % | 1.30 | 200 |"} {
-		if !strings.Contains(b.String(), want) {
-			t.Errorf("the table lacks %q:\n%s", want, b.String())
-		}
 	}
 }

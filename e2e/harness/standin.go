@@ -34,9 +34,10 @@ type Fault struct {
 	Max          int     `json:"max,omitempty"` // requests to strike; 0: no limit
 }
 
-// Standin is the OSS stand-in as a process of its own.
+// Standin is the stand-in of a service, of OSS if nothing else is said, as a process of its own.
 type Standin struct {
 	t       T
+	part    string
 	bin     string
 	args    []string
 	log     string
@@ -48,27 +49,32 @@ type Standin struct {
 	keyID, keySecret string
 }
 
-// StartStandin starts the stand-in with its objects in a folder of the test's own.
+// StartStandin starts the stand-in of OSS with its objects in a folder of the test's own.
 func (s *Suite) StartStandin(t T) *Standin {
 	t.Helper()
-	return s.startStandin(t, "-dir", filepath.Join(t.TempDir(), "oss"))
+	return s.StartService(t, "oss")
 }
 
 // StartDiscardingStandin starts one that checks requests and keeps only their count and size.
 func (s *Suite) StartDiscardingStandin(t T) *Standin {
 	t.Helper()
-	return s.startStandin(t, "-dir", filepath.Join(t.TempDir(), "oss"), "-discard")
+	return s.StartService(t, "oss", "-discard")
 }
 
-func (s *Suite) startStandin(t T, args ...string) *Standin {
+// StartService starts the stand-in of any service ("oss", "fc", "odps", "sts"), keeping what it is given in a folder
+// of the test's own. args are further arguments of e2e/standin.
+func (s *Suite) StartService(t T, part string, args ...string) *Standin {
 	t.Helper()
 	port, err := FreePort()
 	if err != nil {
 		t.Fatalf("%v", err)
 	}
-	o := &Standin{t: t, keyID: OSSKeyID, keySecret: OSSKeySecret, bin: s.build(t, "./e2e/standin", "standin"), log: t.TempDir()}
+	o := &Standin{t: t, part: part, keyID: OSSKeyID, keySecret: OSSKeySecret, bin: s.build(t, "./e2e/standin", "standin"), log: t.TempDir()}
 	// The address is chosen here so that a restarted stand-in has the same one.
-	o.args = append([]string{"-addr", fmt.Sprintf("127.0.0.1:%d", port), "-control", "127.0.0.1:0"}, args...)
+	o.args = append([]string{"-addr", fmt.Sprintf("127.0.0.1:%d", port), "-control", "127.0.0.1:0", "-dir", filepath.Join(t.TempDir(), part)}, args...)
+	if part != "oss" {
+		o.args = append(o.args, "-part", part)
+	}
 	o.Start()
 	return o
 }
@@ -79,15 +85,15 @@ func (o *Standin) Start() {
 	o.runs++
 	var err error
 	o.proc, err = Start(Command{
-		Name: "oss stand-in", Path: o.bin, Args: append(o.args[:len(o.args):len(o.args)], "-key", o.keyID+":"+o.keySecret), Env: cleanEnv(nil),
+		Name: o.part + " stand-in", Path: o.bin, Args: append(o.args[:len(o.args):len(o.args)], "-key", o.keyID+":"+o.keySecret), Env: cleanEnv(nil),
 		Log: filepath.Join(o.log, fmt.Sprintf("standin%d.log", o.runs)), Dir: os.TempDir(),
 	})
 	if err != nil {
 		o.t.Fatalf("%v", err)
 	}
 	tend(o.t, o.proc)
-	Eventually(o.t, 20*time.Second, "the OSS stand-in prints its addresses", func() (bool, string) {
-		url, hasURL := o.proc.Line("oss: ")
+	Eventually(o.t, 20*time.Second, "the "+o.part+" stand-in prints its addresses", func() (bool, string) {
+		url, hasURL := o.proc.Line(o.part + ": ")
 		control, hasControl := o.proc.Line("control: ")
 		o.URL, o.control = url, strings.TrimRight(control, "/")
 		return hasURL && hasControl, o.proc.Tail(5)
@@ -165,13 +171,23 @@ func (o *Standin) Stats() StandinStats {
 	return stats
 }
 
+// Control sends a request to the control address (e2e/standin's control.go says what it takes) and returns the answer.
+func (o *Standin) Control(method, path string) []byte {
+	o.t.Helper()
+	answer, err := o.ask(method, path, nil)
+	if err != nil {
+		o.t.Fatalf("%s %s of the %s stand-in: %v", method, path, o.part, err)
+	}
+	return answer
+}
+
 func (o *Standin) ask(method, path string, body []byte) ([]byte, error) {
 	req, err := http.NewRequest(method, o.control+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
 	req.Header.Set("Content-Type", "application/json")
-	client := http.Client{Timeout: 10 * time.Second}
+	client := http.Client{Timeout: time.Minute}
 	resp, err := client.Do(req)
 	if err != nil {
 		return nil, err

@@ -1,4 +1,4 @@
-package main
+package kit
 
 import (
 	"fmt"
@@ -17,57 +17,50 @@ import (
 // runLimit is how long one run may take before it is called stuck.
 const runLimit = 10 * time.Minute
 
-// measureSluice runs one connector, in a fresh process on a fresh data folder, and measures from its first
+// Connector runs one connector, in a fresh process on a fresh data folder, and measures from its first
 // delivery until its position has reached the end of every partition. What the first deliveries brought
-// counts as delivered before the clock started.
-func measureSluice(m *harness.Main, suite *harness.Suite, kafka *harness.Kafka, o options, s shape) result {
-	oss := suite.StartDiscardingStandin(m)
-	defer oss.Kill()
-	sluice := suite.StartSluice(m, harness.SluiceOptions{Budget: o.budget})
+// counts as delivered before the clock started. The topic is not in config.
+func (b *Bed) Connector(name string, config map[string]string) Result {
+	sluice := b.Suite.StartSluice(b.Main, harness.SluiceOptions{Budget: b.Options.Budget})
 	defer sluice.Stop()
-	sluice.CreateInstance("bench", kafka.Bootstrap("PLAINTEXT"), nil)
-	name := strings.ReplaceAll(s.String(), "+", "-")
-	group := "connect-" + name
-
-	watch, err := newWatch(kafka.Brokers(), group, o.partitions)
+	sluice.CreateInstance("bench", b.Kafka.Bootstrap("PLAINTEXT"), nil)
+	connector := strings.NewReplacer("+", "-", " ", "-", ",", "").Replace(name)
+	watch, err := newWatch(b.Kafka.Brokers(), "connect-"+connector, b.Options.Partitions)
 	if err != nil {
-		m.Fatalf("watching the position: %v", err)
+		b.Fatalf("watching the position: %v", err)
 	}
 	defer watch.close()
-	c := sluice.CreateConnector("bench", name, harness.OSSConfig(oss, topic, map[string]string{
-		"oss.format": s.format, "oss.compression": s.compression, "tasks.max": fmt.Sprint(o.tasks),
-		"flush.size": fmt.Sprint(flushSize), "flush.interval.ms": "10000",
-	}))
+	c := sluice.CreateConnector("bench", connector, config)
 	// Making topics, first offsets and joining the group are not delivery; how long they take has a column
 	// of its own.
-	if err := watch.until(runLimit, func(have int, _ int64) bool { return have == o.partitions }); err != nil {
-		m.Fatalf("%s does not start: %v; %+v", name, err, c.Status().Connector)
+	if err := watch.until(runLimit, func(have int, _ int64) bool { return have == b.Options.Partitions }); err != nil {
+		b.Fatalf("%s does not start: %v; %+v", name, err, c.Status().Connector)
 	}
 	deployed := time.Now()
 	var first int64
 	if err := watch.until(runLimit, func(_ int, sum int64) bool { first = sum; return sum > 0 }); err != nil {
-		m.Fatalf("%s does not deliver: %v; %+v", name, err, c.Status().Connector)
+		b.Fatalf("%s does not deliver: %v; %+v", name, err, c.Status().Connector)
 	}
 	start := time.Now()
 	before, err := harness.CPUSeconds(sluice.PID())
 	if err != nil {
-		m.Fatalf("%v", err)
+		b.Fatalf("%v", err)
 	}
-	profiled := profile(o, s, sluice.Metrics)
-	if err := watch.until(runLimit, func(_ int, sum int64) bool { return sum >= o.records }); err != nil {
-		m.Fatalf("%s does not finish: %v; %+v", name, err, c.Status().Connector)
+	profiled := profile(b.Options.Profiles, connector, sluice.Metrics)
+	if err := watch.until(runLimit, func(_ int, sum int64) bool { return sum >= b.Options.Records }); err != nil {
+		b.Fatalf("%s does not finish: %v; %+v", name, err, c.Status().Connector)
 	}
-	r := result{name: s.String(), records: o.records - first, seconds: time.Since(start).Seconds(), first: start.Sub(deployed).Seconds()}
+	r := Result{Name: name, Records: b.Options.Records - first, Seconds: time.Since(start).Seconds(), First: start.Sub(deployed).Seconds()}
 	after, err := harness.CPUSeconds(sluice.PID())
 	if err != nil {
-		m.Fatalf("%v", err)
+		b.Fatalf("%v", err)
 	}
-	r.cpu = after - before
-	if r.peak, err = harness.PeakMemory(sluice.PID()); err != nil {
-		m.Fatalf("%v", err)
+	r.CPU = after - before
+	if r.Peak, err = harness.PeakMemory(sluice.PID()); err != nil {
+		b.Fatalf("%v", err)
 	}
 	if err := <-profiled; err != nil {
-		m.Errorf("profiling: %v", err)
+		b.Errorf("profiling: %v", err)
 	}
 	c.Delete("")
 	return r
@@ -78,9 +71,9 @@ const profileSeconds = 8
 
 // profile fetches a CPU profile of the first seconds when one is asked for. The channel answers when it is
 // there, or at once.
-func profile(o options, s shape, metrics string) <-chan error {
+func profile(folder, name, metrics string) <-chan error {
 	done := make(chan error, 1)
-	if o.profiles == "" {
+	if folder == "" {
 		done <- nil
 		return done
 	}
@@ -91,10 +84,10 @@ func profile(o options, s shape, metrics string) <-chan error {
 				return err
 			}
 			defer resp.Body.Close()
-			if err := os.MkdirAll(o.profiles, 0o755); err != nil {
+			if err := os.MkdirAll(folder, 0o755); err != nil {
 				return err
 			}
-			f, err := os.Create(filepath.Join(o.profiles, s.String()+".pprof"))
+			f, err := os.Create(filepath.Join(folder, name+".pprof"))
 			if err != nil {
 				return err
 			}
@@ -139,9 +132,9 @@ func (w *watch) until(limit time.Duration, reached func(have int, sum int64) boo
 	for {
 		var have int
 		var sum int64
-		answer, err := w.admin.ListConsumerGroupOffsets(w.group, map[string][]int32{topic: w.partitions})
+		answer, err := w.admin.ListConsumerGroupOffsets(w.group, map[string][]int32{Topic: w.partitions})
 		if err == nil {
-			for _, block := range answer.Blocks[topic] {
+			for _, block := range answer.Blocks[Topic] {
 				if block.Offset >= 0 {
 					have++
 					sum += block.Offset

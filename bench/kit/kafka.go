@@ -1,4 +1,4 @@
-package main
+package kit
 
 import (
 	"context"
@@ -19,15 +19,15 @@ import (
 	"github.com/sluice-io/sluice/e2e/harness"
 )
 
-// topic is what is read; consumeRole is the argument that makes this program the bare consumer.
+// Topic is what is read; ConsumeRole is the argument that makes a benchmark's program the bare consumer.
 const (
-	topic       = "bench"
-	consumeRole = "consume"
+	Topic       = "bench"
+	ConsumeRole = "consume"
 )
 
-// valueMaker answers what makes the value of record n. Values differ, so that compression does not see
+// ValueMaker answers what makes the value of record n. Values differ, so that compression does not see
 // one record five million times.
-func valueMaker(kind string, size int) (func(n int64) []byte, error) {
+func ValueMaker(kind string, size int) (func(n int64) []byte, error) {
 	formats := map[string]string{
 		"log":   `10.%d.7.%d - - [01/Jan/2026:00:00:00 +0800] "GET /orders/%d?page=2 HTTP/1.1" 200 5120 "-" "Mozilla/5.0 (X11; Linux x86_64) bench" `,
 		"json":  `{"region":%d,"store":%d,"order":%d,"customer":"c","currency":"CNY","state":"paid","items":[{"sku":"s","count":1}],"note":"`,
@@ -49,8 +49,8 @@ func valueMaker(kind string, size int) (func(n int64) []byte, error) {
 }
 
 // fill writes the records, round robin, all with one timestamp so that they belong to one path.
-func fill(brokers []string, o options) error {
-	value, err := valueMaker(o.value, o.bytes)
+func fill(brokers []string, o Options) error {
+	value, err := ValueMaker(o.Value, o.Bytes)
 	if err != nil {
 		return err
 	}
@@ -70,9 +70,9 @@ func fill(brokers []string, o options) error {
 		}
 	})
 	now := time.Now()
-	for n := range o.records {
+	for n := range o.Records {
 		producer.Input() <- &sarama.ProducerMessage{
-			Topic: topic, Partition: int32(n % int64(o.partitions)), Value: sarama.ByteEncoder(value(n)), Timestamp: now,
+			Topic: Topic, Partition: int32(n % int64(o.Partitions)), Value: sarama.ByteEncoder(value(n)), Timestamp: now,
 		}
 	}
 	producer.AsyncClose()
@@ -80,34 +80,40 @@ func fill(brokers []string, o options) error {
 	return failure
 }
 
-// measured is what the bare consumer tells of itself.
-type measured struct {
+// Measured is what a role in a process of its own tells of itself, as JSON.
+type Measured struct {
 	First, Seconds, CPU float64
 	Peak                int64
 }
 
-// measureBare runs this program as the bare consumer, in a process of its own as Sluice is.
-func measureBare(kafka *harness.Kafka, o options) (result, error) {
+// Bare runs the bare consumer.
+func (b *Bed) Bare(name string) Result {
+	m := b.Play(ConsumeRole, "-brokers", strings.Join(b.Kafka.Brokers(), ","), "-records", fmt.Sprint(b.Options.Records))
+	return Result{Name: name, Records: b.Options.Records, First: m.First, Seconds: m.Seconds, CPU: m.CPU, Peak: m.Peak}
+}
+
+// Play runs this program in a role, in a process of its own as Sluice is.
+func (b *Bed) Play(role string, args ...string) Measured {
 	self, err := os.Executable()
 	if err != nil {
-		return result{}, fmt.Errorf("finding this program: %w", err)
+		b.Fatalf("finding this program: %v", err)
 	}
-	cmd := exec.Command(self, consumeRole, "-brokers", strings.Join(kafka.Brokers(), ","), "-records", fmt.Sprint(o.records))
+	cmd := exec.Command(self, append([]string{role}, args...)...)
 	cmd.Stderr = os.Stderr
 	text, err := cmd.Output()
 	if err != nil {
-		return result{}, fmt.Errorf("running it: %w", err)
+		b.Fatalf("running %s: %v", role, err)
 	}
-	var m measured
+	var m Measured
 	if err := json.Unmarshal(text, &m); err != nil {
-		return result{}, fmt.Errorf("reading its figures: %w", err)
+		b.Fatalf("reading the figures of %s: %v", role, err)
 	}
-	return result{name: "bare sarama group consumer", records: o.records, first: m.First, seconds: m.Seconds, cpu: m.CPU, peak: m.Peak}, nil
+	return m
 }
 
-// consume is the bare consumer: a group consumer with the library's default settings that counts.
-func consume(args []string, out io.Writer) error {
-	flags := flag.NewFlagSet(consumeRole, flag.ContinueOnError)
+// Consume is the bare consumer: a group consumer with the library's default settings that counts.
+func Consume(args []string, out io.Writer) error {
+	flags := flag.NewFlagSet(ConsumeRole, flag.ContinueOnError)
 	brokers := flags.String("brokers", "", "bootstrap servers")
 	records := flags.Int64("records", 0, "how many to read")
 	if err := flags.Parse(args); err != nil {
@@ -124,13 +130,13 @@ func consume(args []string, out io.Writer) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
 	counter := &counter{want: *records, done: cancel}
-	if err := group.Consume(ctx, []string{topic}, counter); err != nil && ctx.Err() == nil {
+	if err := group.Consume(ctx, []string{Topic}, counter); err != nil && ctx.Err() == nil {
 		return fmt.Errorf("consuming: %w", err)
 	}
 	if counter.count.Load() < *records {
 		return errors.New("did not read everything in 10 minutes")
 	}
-	m := measured{First: counter.start.Sub(counter.joined).Seconds(), Seconds: counter.end.Sub(counter.start).Seconds()}
+	m := Measured{First: counter.start.Sub(counter.joined).Seconds(), Seconds: counter.end.Sub(counter.start).Seconds()}
 	if m.CPU, err = harness.CPUSeconds(os.Getpid()); err != nil {
 		return err
 	}
