@@ -103,6 +103,13 @@ func connectBodies() []badCase {
 		bad("POST", connectors, with("aliyun.access.key.id", `""`), 400, "aliyun.access.key.id"),
 		bad("POST", connectors, with("aliyun.access.key.secret", `"******"`), 400, "aliyun.access.key.secret"),
 		bad("POST", connectors, with("aliyun.auth", `"magic"`), 400, "aliyun.auth"),
+		bad("POST", connectors, with("aliyun.auth", `"ecs_ram_role"`), 400, "SLUICE_ALLOW_ECS_RAM_ROLE"),
+		bad("POST", connectors, with("aliyun.auth", `"ram_role"`), 400, "aliyun.sts.endpoint"),
+		bad("POST", connectors, with("aliyun.auth", `"ram_role","aliyun.sts.endpoint":"http://127.0.0.1:2"`), 400, "HTTPS"),
+		bad("POST", connectors, with("aliyun.auth", `"ram_role","aliyun.sts.endpoint":"127.0.0.1:2"`), 400, "aliyun.role.arn"),
+		bad("POST", connectors, with("aliyun.auth", `"ram_role","aliyun.sts.endpoint":"127.0.0.1:2","aliyun.role.name":"r"`), 400, "aliyun.account"),
+		bad("POST", connectors, with("aliyun.auth", `"ram_role","aliyun.sts.endpoint":"127.0.0.1:2","aliyun.role.arn":"acs:ram::1:user/x"`), 400, "acs:ram::"),
+		bad("POST", connectors, with("aliyun.auth", `"ram_role","aliyun.sts.endpoint":"169.254.169.254","aliyun.role.arn":"acs:ram::1:role/x"`), 400, "aliyun.sts.endpoint"),
 		bad("POST", connectors, with(strings.Repeat("k", 300), `"1"`), 400, "kkkk"),
 		bad("POST", connectors, with(`a\u0001b`, `"1"`), 400, "name has 1 to 256"),
 		bad("PUT", connectors+"/bad/config", `{"connector.class":7}`, 400, "7"),
@@ -134,6 +141,7 @@ func ssrf() []badCase {
 		"0x7f.0.0.1", "2852039166", "0251.0376.0251.0376", "169.254.43518", "0.0.0.0", "[::]", "[::1]", "[fd00:ec2::254%25eth0]", "224.0.0.1", "255.255.255.255",
 	} {
 		out = append(out, bad("POST", connectors, with("oss.endpoint", `"http://`+host+`:80"`), 400, "oss.endpoint"),
+			bad("POST", connectors, with("aliyun.auth", `"ram_role","aliyun.role.arn":"acs:ram::1:role/x","aliyun.sts.endpoint":"`+host+`"`), 400, "aliyun.sts.endpoint"),
 			bad("POST", instances, `{"name":"bad","bootstrap.servers":"`+host+`:9092"}`, 422, "bootstrap.servers"))
 	}
 	for _, endpoint := range []string{"file:///etc/passwd", "gopher://127.0.0.1", "http://user:pass@127.0.0.1", "http://127.0.0.1/path", "http://127.0.0.1:99999", "http://", "javascript:alert(1)", "http://127.0.0.1?x=1", "ht tp://x", "http://[::1"} {

@@ -131,7 +131,7 @@ func (k *classifier) remedyFor(code string, status int) (field, remedy string) {
 	switch {
 	case !k.identity.Temporary:
 	case tokenCodes[code]:
-		return aliyun.KeyAuth, "OSS refuses what was issued for " + k.identity.Who + "; correct " + aliyun.KeySTSEndpoint + ", which must be of the same cloud as " + keyEndpoint + "."
+		return aliyun.KeyAuth, "OSS refuses what was issued for " + k.identity.Who + ": it must be issued by the cloud that " + keyEndpoint + " belongs to; correct " + aliyun.KeyAuth + " and what goes with it."
 	case code == "AccessDenied" || code == "" && status == http.StatusForbidden:
 		return k.identity.Field, "Allow " + k.identity.Who + " oss:PutObject and oss:GetObject on the bucket. A bucket of another region also answers like this."
 	}
