@@ -15,6 +15,7 @@ type chunk struct {
 	s       *sink
 	at      connector.Range
 	made    time.Time
+	redo    bool
 	allowed int // requests that the run may have
 	records int
 	written cutWriter // the cuts of the batches that are closed

@@ -46,12 +46,17 @@ func (c *chunk) publishInOrder(ctx context.Context, guard connector.Guard) ([]co
 	defer s.close()
 	for i := range c.units {
 		waiting, err := s.deliver(&c.units[i])
-		if err != nil || waiting != nil {
+		if err != nil || waiting != nil || s.stopped() {
 			return waiting, err
 		}
 	}
 	return nil, nil
 }
+
+// stopped tells that nothing more is sent: the partition stops at what was refused, and
+// its intent stays. A redo may be under another policy by now than its settings say, so
+// it sends everything.
+func (s *sender) stopped() bool { return s.c.s.stops && !s.c.redo && len(s.refused) > 0 }
 
 // publishTogether sends several batches at once; none waits for one that failed.
 func (c *chunk) publishTogether(ctx context.Context, guard connector.Guard) ([]connector.Refusal, error) {
@@ -119,7 +124,7 @@ func (s *sender) deliver(u *unit) ([]connector.Refusal, error) {
 	}
 	for i := range u.parts {
 		waiting, err := s.deliver(&u.parts[i])
-		if err != nil || waiting != nil {
+		if err != nil || waiting != nil || s.stopped() {
 			return waiting, err
 		}
 	}

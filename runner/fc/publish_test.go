@@ -117,6 +117,35 @@ func TestSplitSparesTheNeighbours(t *testing.T) {
 	}
 }
 
+// TestFailStopsInOrder: where the partition is to stop at a refused record, with order
+// nothing behind it is sent, and a run holds one batch; a redo sends all, for the policy
+// may have changed.
+func TestFailStopsInOrder(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, connector.Config{keyMode: "sync", keyBatchSize: "5", keyOnError: "split", connector.KeyTolerance: connector.ToleranceFail})
+	s := b.sink(t)
+	rs := poisoned(15, 2)
+	c, in := fill(t, s, nil, rs...)
+	refused, _ := settle(t, c)
+	if got := offsetsOf(refused); !slices.Equal(got, []int64{12}) {
+		t.Errorf("refused %v", got)
+	}
+	if got := b.offsets("orders", 1, false); !slices.Equal(got, []int64{10, 11}) {
+		t.Errorf("delivered %v", got)
+	}
+	again, _ := fill(t, s, &in, rs...)
+	if refused, _ = settle(t, again); len(refused) != 1 {
+		t.Errorf("refused %v", offsetsOf(refused))
+	}
+	if got := b.offsets("orders", 1, true); len(got) != 14 {
+		t.Errorf("delivered %v", got)
+	}
+	s.took(time.Microsecond)
+	if got := s.allowed(); got != 1 {
+		t.Errorf("a run of %d batches", got)
+	}
+}
+
 func offsetsFrom(rs []*record.Record) []int64 {
 	var out []int64
 	for _, r := range rs {

@@ -68,7 +68,7 @@ type sent struct {
 // each goes through the invocations that did not fail.
 func (b *standIn) each(t *testing.T, visit func(inv sandbox.FCInvocation, records []sent, body []byte)) {
 	t.Helper()
-	err := b.fc.EachInvocation(context.WithoutCancel(t.Context()), func(inv sandbox.FCInvocation, body []byte) error {
+	err := b.fc.EachInvocation(context.WithoutCancel(t.Context()), 0, func(inv sandbox.FCInvocation, body []byte) error {
 		if inv.ErrorType != "" {
 			return nil
 		}

@@ -23,8 +23,9 @@ type sink struct {
 	sync     bool
 	dedup    bool // sends invocation IDs
 	split    bool
-	retries  int // further attempts after a failure of the record's own
-	inflight int // requests of a partition at once
+	retries  int  // further attempts after a failure of the record's own
+	inflight int  // requests of a partition at once
+	stops    bool // a batch that is refused for good stops its partition, and with order those behind it
 	spent    atomic.Int64
 }
 
@@ -72,6 +73,7 @@ func settings(cfg connector.Config) (*sink, error) {
 	if cfg.Get(keyOrdering) == orderingNone {
 		s.inflight = max(int(cfg.Int(keyInflight)), 1)
 	}
+	s.stops = s.inflight == 1 && cfg.Get(connector.KeyTolerance) == connector.ToleranceFail
 	return s, nil
 }
 
@@ -85,7 +87,7 @@ func (s *sink) Begin(_ context.Context, at connector.Range, redo *connector.Inte
 		if err != nil {
 			return nil, err
 		}
-		c.cuts, c.made = cuts, made
+		c.cuts, c.made, c.redo = cuts, made, true
 	}
 	return c, nil
 }
@@ -117,6 +119,9 @@ func (s *sink) Close() error {
 // allowed is how many requests a run begun now may have.
 func (s *sink) allowed() int {
 	d := s.spent.Load()
+	if s.stops { // what is behind a refused batch must not be in the same intent
+		return 1
+	}
 	if d == 0 {
 		return firstRun * s.inflight
 	}
