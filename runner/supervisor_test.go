@@ -2,6 +2,7 @@ package runner_test
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -30,6 +31,7 @@ type world struct {
 	in      runner.Instance
 	sup     *runner.Supervisor
 	stop    func()
+	roots   *x509.CertPool // nil: the system's
 }
 
 func newWorld(t *testing.T) *world {
@@ -66,7 +68,7 @@ func (w *world) startWith(change func(*runner.Supervisor)) {
 	w.sup = runner.NewSupervisor(runner.Options{
 		Store: w.store, Specs: []connector.Spec{oss.Spec()}, Node: w.store.NodeID(), Worker: "127.0.0.1:1", Installation: w.store.InstallationID(),
 		Dial: func(bool) func(context.Context, string, string) (net.Conn, error) { return (&net.Dialer{}).DialContext },
-		Seal: w.store.Sealer(), Budget: runner.NewBudget(64 << 20), Logger: slog.New(slog.DiscardHandler),
+		Seal: w.store.Sealer(), Budget: runner.NewBudget(64 << 20), Logger: slog.New(slog.DiscardHandler), Roots: w.roots,
 	})
 	change(w.sup)
 	ctx, cancel := context.WithCancel(context.Background())
