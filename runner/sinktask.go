@@ -79,8 +79,9 @@ type sinkTask struct {
 	seat    string // instance id of the static member
 	tuning  sinkTuning
 	fences  []time.Time
-	asked   time.Time     // when the task last joined again for partitions that nobody had
-	restart chan struct{} // closed and made anew by Retry: pauses end early; under mu
+	asked   time.Time                         // when the task last joined again for partitions that nobody had
+	patient atomic.Pointer[connector.Patient] // the sink, where it is one
+	restart chan struct{}                     // closed and made anew by Retry: pauses end early; under mu
 
 	mu      sync.Mutex
 	status  connector.Status  // of the task itself, apart from its partitions

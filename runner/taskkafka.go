@@ -118,6 +118,9 @@ func (t *sinkTask) openClients(ctx context.Context) (_ *taskClients, err error) 
 	if c.sink, err = t.o.Spec.NewSink(ctx, t.o.Config, t.o.Deps); err != nil {
 		return nil, fmt.Errorf("opening the destination: %w", err)
 	}
+	if p, ok := c.sink.(connector.Patient); ok {
+		t.patient.Store(&p)
+	}
 	return c, nil
 }
 

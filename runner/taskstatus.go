@@ -117,7 +117,15 @@ func (t *sinkTask) Status() TaskStatus {
 	return out
 }
 
-func (t *sinkTask) stallLimit() time.Duration { return max(stalledAfter, 2*t.tuning.flushInterval) }
+// stallLimit is how long nothing need move: a flush, and one act of the destination, may
+// take their time.
+func (t *sinkTask) stallLimit() time.Duration {
+	limit := max(stalledAfter, 2*t.tuning.flushInterval)
+	if p := t.patient.Load(); p != nil {
+		limit = max(limit, (*p).Patience()+time.Minute)
+	}
+	return limit
+}
 
 func (p *partitionState) report(now time.Time, stallLimit time.Duration) PartitionStatus {
 	p.mu.Lock()

@@ -65,3 +65,23 @@ func TestRunningSince(t *testing.T) {
 		}
 	}
 }
+
+type patient time.Duration
+
+func (p patient) Patience() time.Duration { return time.Duration(p) }
+
+// TestSlowActsAreNoStall: as long as one act of the destination may take, nothing need move.
+func TestSlowActsAreNoStall(t *testing.T) {
+	t.Parallel()
+	task := &sinkTask{}
+	if got := task.stallLimit(); got != stalledAfter {
+		t.Errorf("%s", got)
+	}
+	for patience, want := range map[time.Duration]time.Duration{time.Second: stalledAfter, 10 * time.Minute: 11 * time.Minute} {
+		var p connector.Patient = patient(patience)
+		task.patient.Store(&p)
+		if got := task.stallLimit(); got != want {
+			t.Errorf("an act of %s: stalled after %s, want %s", patience, got, want)
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"log/slog"
 	"net"
+	"time"
 
 	"github.com/sluice-io/sluice/runner/record"
 )
@@ -107,6 +108,14 @@ type Sink interface {
 //     shows Recovering. It delivers all the same as soon as it can.
 type Prober interface {
 	Probe(ctx context.Context) error
+}
+
+// Patient is a Sink of which a single act may take long for good reasons (a function
+// that runs for minutes): as long, nothing that moves is no sign of trouble.
+type Patient interface {
+	// Patience is how long an act may take. It may change while the sink is used, and is
+	// asked from any goroutine.
+	Patience() time.Duration
 }
 
 // Guard is asked directly before every visible act (PUT, session commit,

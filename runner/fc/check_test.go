@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sluice-io/sluice/runner/connector"
 	"github.com/sluice-io/sluice/runner/record"
@@ -147,6 +148,24 @@ func TestProbe(t *testing.T) {
 				t.Errorf("%v, want %q", err, c.want)
 			}
 		})
+	}
+}
+
+// TestPatience: a synchronous request may take as long as the function may run.
+func TestPatience(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, connector.Config{keyMode: "sync"})
+	b.answering("/functions/f", 200, `{"timeout":3600}`)
+	s := b.sink(t)
+	if got := s.Patience(); got != usualLimit {
+		t.Errorf("before it is known: %s", got)
+	}
+	if err := s.Probe(t.Context()); err != nil || s.Patience() != time.Hour {
+		t.Errorf("%s, %v", s.Patience(), err)
+	}
+	s.sync = false
+	if got := s.Patience(); got > time.Minute {
+		t.Errorf("asynchronous: %s", got)
 	}
 }
 

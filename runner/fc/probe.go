@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/sluice-io/sluice/runner/connector"
 )
@@ -14,7 +15,7 @@ var _ connector.Prober = (*sink)(nil)
 // AccessDenied, which proves nothing here; that the function, the service or the
 // version does not exist, or that key or signature are wrong, is certain.
 func (s *sink) Probe(ctx context.Context) error {
-	_, a, err := s.client.describe(ctx)
+	got, a, err := s.client.describe(ctx)
 	doing := "asking for function " + s.client.name()
 	if err != nil {
 		var n *networkError
@@ -24,6 +25,7 @@ func (s *sink) Probe(ctx context.Context) error {
 		return s.classify.failed(doing, err)
 	}
 	if a.ok() {
+		s.limit.Store(int64(got.Timeout) * int64(time.Second))
 		return nil
 	}
 	err = s.classify.refused(doing, &a)

@@ -23,23 +23,29 @@ type sink struct {
 	sync     bool
 	dedup    bool // sends invocation IDs
 	split    bool
-	retries  int  // further attempts after a failure of the record's own
-	inflight int  // requests of a partition at once
-	stops    bool // a batch that is refused for good stops its partition, and with order those behind it
-	spent    atomic.Int64
+	retries  int          // further attempts after a failure of the record's own
+	inflight int          // requests of a partition at once
+	stops    bool         // a batch that is refused for good stops its partition, and with order those behind it
+	spent    atomic.Int64 // how long a request takes, in nanoseconds; 0: not known
+	limit    atomic.Int64 // the function's own time limit, in nanoseconds; 0: not known
 }
 
 var (
-	_ connector.Sink  = (*sink)(nil)
-	_ connector.Chunk = (*chunk)(nil)
+	_ connector.Sink    = (*sink)(nil)
+	_ connector.Patient = (*sink)(nil)
+	_ connector.Chunk   = (*chunk)(nil)
 )
 
 const (
 	// runTime is about how long the requests of one run should take: what is redone
 	// after a crash, and what a rebalance waits for.
 	runTime = 500 * time.Millisecond
-	// firstRun is how many requests a run has before it is known how long one takes.
+	// firstRun is how many asynchronous requests a run has before it is known how long one
+	// takes; of synchronous ones it has one.
 	firstRun = 4
+	// usualLimit is the time that a function is given where its limit is not known: the
+	// longest of those that answer while somebody waits.
+	usualLimit = 10 * time.Minute
 	// runBytes and runRecords bound a run of small batches.
 	runBytes   = 4 << 20
 	runRecords = 20_000
@@ -119,13 +125,26 @@ func (s *sink) Close() error {
 // allowed is how many requests a run begun now may have.
 func (s *sink) allowed() int {
 	d := s.spent.Load()
-	if s.stops { // what is behind a refused batch must not be in the same intent
+	switch {
+	case s.stops: // what is behind a refused batch must not be in the same intent
 		return 1
-	}
-	if d == 0 {
+	case d == 0 && s.sync:
+		return s.inflight
+	case d == 0:
 		return firstRun * s.inflight
 	}
 	return int(max(int64(runTime)*int64(s.inflight)/d, 1))
+}
+
+// Patience is how long a request may take: a synchronous one as long as the function.
+func (s *sink) Patience() time.Duration {
+	if !s.sync {
+		return answerTime
+	}
+	if limit := s.limit.Load(); limit > 0 {
+		return time.Duration(limit)
+	}
+	return usualLimit
 }
 
 // took notes how long a request took: a moving average over the last ones.
