@@ -31,6 +31,14 @@ func (l *Ledger) enter(n int64, topic string, partition int32, offset int64) {
 	l.sent[n] = place{topic, partition, offset}
 }
 
+// place is where Kafka put a number, if it did.
+func (l *Ledger) place(n int64) (place, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	p, ok := l.sent[n]
+	return p, ok
+}
+
 // Len is how many numbers were acknowledged.
 func (l *Ledger) Len() int {
 	l.mu.Lock()
