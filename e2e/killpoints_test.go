@@ -25,6 +25,7 @@ func TestKillPoints(t *testing.T) {
 			t.Parallel()
 			k := &killer{bed: layWith(t, 3, harness.SluiceOptions{Faults: true}), diverted: map[string]int{}}
 			k.c = k.deploy(fmt.Sprintf("killed-%d", i), map[string]string{"flush.size": "40", "flush.interval.ms": "300", "oss.binary": "dlq"})
+			k.judge = func() harness.Verdict { return k.oss.JudgeBucket(k.ledger, k.c.Name+"/") }
 			for _, step := range part {
 				for n := range times {
 					k.killAt(step, n+1)
@@ -39,6 +40,8 @@ func TestKillPoints(t *testing.T) {
 type killer struct {
 	*bed
 	c        *harness.Connector
+	judge    func() harness.Verdict
+	undo     func() // makes what an intent names impossible to finish; nil: it need not be
 	next     int64
 	diverted map[string]int // partition@offset → times that it is in the dead-letter topic, 0 at first
 }
@@ -50,13 +53,16 @@ func (k *killer) killAt(step string, n int) {
 	k.more()
 	if step == "resolve" || step == "redo" { // they need an intent that a death left
 		k.live("intent.done", n)
+		if step == "redo" && k.undo != nil {
+			k.undo()
+		}
 	}
 	k.live(step, n)
 	k.sluice.Setenv("SLUICE_FAULT_KILL", "")
 	k.sluice.Start()
 	k.sluice.AwaitReady(30 * time.Second)
 	k.c.AwaitDelivered(k.kafka, k.topic, 30*time.Second)
-	if v := k.oss.JudgeBucket(k.ledger, k.c.Name+"/"); !v.OK() {
+	if v := k.judge(); !v.OK() {
 		k.t.Fatalf("after a death at the %d. %s: %s", n, step, v)
 	}
 	k.t.Logf("%s %d: whole again %s after the start", step, n, time.Since(k.sluice.Started).Round(10*time.Millisecond))

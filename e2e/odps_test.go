@@ -124,7 +124,7 @@ func TestODPSFrozenUntilFenced(t *testing.T) {
 	produced := make(chan error, 1)
 	go func() {
 		produced <- b.kafka.TryProduce(t.Context(), b.ledger,
-			harness.Numbers{Topic: b.topic, Partitions: 3, To: int64(rounds) * 30_000, PerSecond: 1000, Bytes: 120})
+			harness.Numbers{Topic: b.topic, Partitions: 3, To: int64(rounds) * 18_000, PerSecond: 1000, Bytes: 120})
 	}()
 	for range rounds {
 		harness.Pause(harness.Between(500*time.Millisecond, 3*time.Second))
