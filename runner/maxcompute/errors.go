@@ -108,7 +108,12 @@ func (k *classifier) refusing() time.Duration {
 }
 
 func (k *classifier) away(err error) error {
-	return &connector.AwayError{System: k.system(), Err: err}
+	a := &connector.AwayError{System: k.system(), Err: err}
+	var se *serviceError
+	if errors.As(err, &se) {
+		a.Brief = se.brief(k.endpoint)
+	}
+	return a
 }
 
 func (k *classifier) system() string { return "MaxCompute endpoint " + k.endpoint }

@@ -34,7 +34,7 @@ var errLost = errors.New("the service does not tell what became of the upload se
 
 // Publish commits the sessions that are not committed.
 func (c *chunk) Publish(ctx context.Context, guard connector.Guard) ([]connector.Refusal, error) {
-	g, ctx := errgroup.WithContext(ctx)
+	var g errgroup.Group // one that fails does not end the others: their commits may be under way
 	g.SetLimit(together)
 	for _, p := range c.parts {
 		if p.rows > 0 && !p.done {

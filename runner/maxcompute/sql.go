@@ -132,7 +132,7 @@ func (c *client) refusedSQL(doing, result string) error {
 	switch {
 	case strings.HasPrefix(se.code, "ODPS-0130"), strings.HasPrefix(se.code, "ODPS-0420"):
 	default: // not the statement's fault: a full cluster, a lock
-		return &connector.AwayError{System: c.classify.system(), Err: fmt.Errorf("%s: %w", doing, se)}
+		return c.classify.away(fmt.Errorf("%s: %w", doing, se))
 	}
 	return c.classify.classify(doing, se)
 }
