@@ -112,12 +112,19 @@ func (c *client) do(ctx context.Context, r call) (answer, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout+time.Duration(r.length/slowest)*time.Second)
 	defer cancel()
+	base := c.endpoint
+	if r.tunnel {
+		var err error
+		if base, err = c.tunnelURL(ctx); err != nil {
+			return answer{}, fmt.Errorf("%s: %w", r.doing, err)
+		}
+	}
 	for second := false; ; second = true {
 		creds, err := c.creds.Credentials(ctx)
 		if err != nil {
-			return answer{}, err
+			return answer{}, fmt.Errorf("%s: %w", r.doing, err)
 		}
-		a, err := c.once(ctx, &r, creds)
+		a, err := c.once(ctx, &r, base, creds)
 		var refused *serviceError
 		if errors.As(err, &refused) && refused.credentials() && !second && c.creds.Refused(creds) {
 			continue
@@ -126,14 +133,7 @@ func (c *client) do(ctx context.Context, r call) (answer, error) {
 	}
 }
 
-func (c *client) once(ctx context.Context, r *call, creds aliyun.Credentials) (answer, error) {
-	base := c.endpoint
-	if r.tunnel {
-		var err error
-		if base, err = c.tunnelURL(ctx); err != nil {
-			return answer{}, err
-		}
-	}
+func (c *client) once(ctx context.Context, r *call, base *url.URL, creds aliyun.Credentials) (answer, error) {
 	u := *base
 	u.Path += r.path
 	u.RawQuery = r.query.Encode()

@@ -125,9 +125,6 @@ func (k *classifier) classify(doing string, err error) error {
 		k.succeeded()
 		return nil
 	}
-	if connector.CauseOf(err) != connector.CauseOther {
-		return fmt.Errorf("%s: %w", doing, err) // of the credentials, or of finding the Tunnel
-	}
 	var r *egress.Refused
 	if errors.As(err, &r) {
 		return &connector.WrongError{Field: keyEndpoint, Brief: r.Error(), Err: fmt.Errorf("%s: %w", doing, err), Remedy: r.Remedy}

@@ -163,9 +163,11 @@ func TestForeignAnswers(t *testing.T) {
 		handler http.HandlerFunc
 		want    connector.Cause
 	}{
-		"a page":         {func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>hello</html>")) }, connector.CauseAway},
-		"nothing":        {func(http.ResponseWriter, *http.Request) {}, connector.CauseAway},
-		"a redirect":     {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusFound) }, connector.CauseWrong},
+		"a page":  {func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>hello</html>")) }, connector.CauseAway},
+		"nothing": {func(http.ResponseWriter, *http.Request) {}, connector.CauseAway},
+		"a redirect": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusFound)
+		}, connector.CauseWrong},
 		"308":            {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusPermanentRedirect) }, connector.CauseAway},
 		"a proxy's page": {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<h1>Bad gateway", http.StatusBadGateway) }, connector.CauseAway},
 		"another's 404":  {http.NotFound, connector.CauseWrong},

@@ -37,31 +37,37 @@ func TestSinkSuite(t *testing.T) {
 			t.Parallel()
 			runnertest.SinkSuite(t, func(t *testing.T) runnertest.SinkUnderTest {
 				b := newBed(t, c.change)
-				return runnertest.SinkUnderTest{
-					New:    func(*testing.T) connector.Sink { return b.sink() },
-					Record: c.record, Poison: c.poison,
-					Visible: func(*testing.T) map[string][]byte {
-						out := map[string][]byte{}
-						for pt, rows := range b.rows() {
-							out[pt] = []byte(strings.Join(rows, "\n"))
-						}
-						return out
-					},
-					Offsets: func(_ *testing.T, topic string, partition int32) []int64 { return b.offsets(topic, partition) },
-					Away: func(t *testing.T, off bool) {
-						b.noFault()
-						if off {
-							b.fault(sandbox.Fault{Operation: "*", Rate: 1, Cut: sandbox.CutBefore})
-						}
-					},
-					LoseAnswers: func(t *testing.T, on bool) {
-						b.noFault()
-						if on {
-							b.fault(sandbox.Fault{Operation: "CommitUpload", Rate: 1, Cut: sandbox.CutAfter})
-						}
-					},
-				}
+				u := underTest(b)
+				u.Record, u.Poison = c.record, c.poison
+				return u
 			})
 		})
+	}
+}
+
+// underTest is the sink as the suite wants it.
+func underTest(b *bed) runnertest.SinkUnderTest {
+	return runnertest.SinkUnderTest{
+		New: func(*testing.T) connector.Sink { return b.sink() },
+		Visible: func(*testing.T) map[string][]byte {
+			out := map[string][]byte{}
+			for pt, rows := range b.rows() {
+				out[pt] = []byte(strings.Join(rows, "\n"))
+			}
+			return out
+		},
+		Offsets: func(_ *testing.T, topic string, partition int32) []int64 { return b.offsets(topic, partition) },
+		Away: func(_ *testing.T, off bool) {
+			b.noFault()
+			if off {
+				b.fault(sandbox.Fault{Operation: "*", Rate: 1, Cut: sandbox.CutBefore})
+			}
+		},
+		LoseAnswers: func(_ *testing.T, on bool) {
+			b.noFault()
+			if on {
+				b.fault(sandbox.Fault{Operation: "CommitUpload", Rate: 1, Cut: sandbox.CutAfter})
+			}
+		},
 	}
 }
