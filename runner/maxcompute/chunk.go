@@ -46,7 +46,6 @@ type part struct {
 	rows    int64
 	kept    bool // its session was made by an earlier chunk, and stands
 	done    bool // its rows are visible
-	asked   bool // the commit was sent; what became of it may not be known
 
 	mu         sync.Mutex // guards what follows, between Add and the uploads
 	session    string

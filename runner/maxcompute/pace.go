@@ -71,13 +71,6 @@ func (p *pace) wait(ctx context.Context) error {
 	return nil
 }
 
-// short tells that permissions come slower than they are used: chunks should grow.
-func (p *pace) short() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.next.After(p.now())
-}
-
 // tablePace is the pace of one connector into its table.
 type tablePace struct{ sessions, blocks *pace }
 

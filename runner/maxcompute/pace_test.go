@@ -46,7 +46,8 @@ func TestPace(t *testing.T) {
 	}
 	shared := &paces{}
 	deps := connector.Deps{Connector: "a"}
-	if shared.get(connector.Config{}, deps) != shared.get(connector.Config{}, deps) || shared.get(connector.Config{}, deps) == shared.get(connector.Config{}, connector.Deps{Connector: "b"}) {
+	mine := shared.get(connector.Config{}, deps)
+	if mine != shared.get(connector.Config{}, deps) || mine == shared.get(connector.Config{}, connector.Deps{Connector: "b"}) {
 		t.Error("the tasks of a connector share one pace, and connectors do not")
 	}
 }
