@@ -143,6 +143,7 @@ type Cell struct {
 	Text string
 	Hex  bool // Text is bytes in hexadecimal digits
 	Cut  bool // there is more of it
+	Long bool // it takes several lines
 }
 
 // SandboxRequestsPage is the model of the tab Requests: the latest requests a stand-in was sent, newest first.

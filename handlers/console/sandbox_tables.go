@@ -18,6 +18,7 @@ const (
 	partitionsPage = 100
 	rowsPage       = 50
 	cellRunes      = 200 // of a value that are shown
+	lineRunes      = 48  // of a value in one line
 )
 
 // sandboxTables shows what the tables hold: a table's partitions, and the rows of one.
@@ -151,5 +152,6 @@ func cell(v SandboxValue) views.Cell {
 	if runes := []rune(out.Text); len(runes) > cellRunes {
 		out.Text, out.Cut = string(runes[:cellRunes]), true
 	}
+	out.Long = len([]rune(out.Text)) > lineRunes
 	return out
 }

@@ -66,7 +66,7 @@ type FCOptions struct {
 	// PoisonWord is what FCPoison fails on. Default "poison".
 	PoisonWord string
 	// KeepBytes bounds what is kept of invocations on disk, KeepInvocations their number; the oldest go first. Defaults
-	// 256 MiB and 100,000; negative is no bound.
+	// 128 MiB and 20,000; negative is no bound.
 	KeepBytes, KeepInvocations int64
 	// IDLife is for how long a repeated invocation ID is refused. Default 7 days, as the service keeps them.
 	IDLife time.Duration
@@ -148,10 +148,10 @@ func (o *FCOptions) defaults() {
 		o.PoisonWord = "poison"
 	}
 	if o.KeepBytes == 0 {
-		o.KeepBytes = 256 << 20
+		o.KeepBytes = 128 << 20
 	}
 	if o.KeepInvocations == 0 {
-		o.KeepInvocations = 100_000
+		o.KeepInvocations = 20_000
 	}
 	if o.IDLife <= 0 {
 		o.IDLife = 7 * 24 * time.Hour

@@ -51,7 +51,11 @@ func (f *FC) invokeFunction(q *fcRequest) *fcError {
 		return ferr
 	}
 	buffer := f.buffers.Get().(*[]byte)
-	defer f.buffers.Put(buffer)
+	defer func() {
+		if cap(*buffer) <= 1<<20 {
+			f.buffers.Put(buffer)
+		}
+	}()
 	if ferr := f.readEvent(q, buffer, limit); ferr != nil {
 		return ferr
 	}

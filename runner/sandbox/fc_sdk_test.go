@@ -42,9 +42,14 @@ func client2(t testing.TB, f *FC, options ...fc2.ClientOption) *fc2.Client {
 }
 
 // client3 is the official SDK of 3.0.
-func client3(t testing.TB, f *FC, key AccessKey) *fc3.Client {
+func client3(t testing.TB, f *FC, key AccessKey) *fc3.Client { return client3Of(t, f.URL(), key) }
+
+// client3At is client3 with the sandbox's key, for a stand-in in another process.
+func client3At(t testing.TB, url string) *fc3.Client { return client3Of(t, url, sandboxKey) }
+
+func client3Of(t testing.TB, url string, key AccessKey) *fc3.Client {
 	t.Helper()
-	config := &openapi.Config{AccessKeyId: &key.ID, AccessKeySecret: &key.Secret, Endpoint: dara.String(strings.TrimPrefix(f.URL(), "http://")), Protocol: dara.String("HTTP")}
+	config := &openapi.Config{AccessKeyId: &key.ID, AccessKeySecret: &key.Secret, Endpoint: dara.String(strings.TrimPrefix(url, "http://")), Protocol: dara.String("HTTP")}
 	if key.Token != "" {
 		config.SecurityToken = &key.Token
 	}

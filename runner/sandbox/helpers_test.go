@@ -37,6 +37,12 @@ func runHelper(part, dir string) error {
 			return err
 		}
 		addr = o.TunnelURL()
+	} else if part == "fc" {
+		f, err := StartFC(context.Background(), FCOptions{Addr: "127.0.0.1:0", Dir: dir})
+		if err != nil {
+			return err
+		}
+		addr = f.URL()
 	} else if part == "kafka" {
 		k, err := StartKafka(context.Background(), KafkaOptions{Addr: "127.0.0.1:0", Dir: dir})
 		if err != nil {
