@@ -181,6 +181,16 @@ func (o *Standin) Control(method, path string) []byte {
 	return answer
 }
 
+// Ask sends a request to the control address, such as GET /__invocations, and returns the answer's body.
+func (o *Standin) Ask(method, path string) []byte {
+	o.t.Helper()
+	answer, err := o.ask(method, path, nil)
+	if err != nil {
+		o.t.Fatalf("%s %s of the %s stand-in: %v", method, path, o.part, err)
+	}
+	return answer
+}
+
 func (o *Standin) ask(method, path string, body []byte) ([]byte, error) {
 	req, err := http.NewRequest(method, o.control+path, bytes.NewReader(body))
 	if err != nil {

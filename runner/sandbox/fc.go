@@ -51,7 +51,8 @@ type FCOptions struct {
 	Addr string
 	// Dir is the folder that holds invocations and invocation IDs; only one process may use it. Not needed with Discard.
 	Dir string
-	// Discard counts invocations and keeps nothing but invocation IDs, in memory: for benchmarks.
+	// Discard counts invocations and keeps nothing but invocation IDs, in memory: for benchmarks. Functions that answer
+	// with the event then answer with nothing.
 	Discard bool
 	// SkipChecks leaves out the check of bodies against Content-MD5 and x-acs-content-sha256; signatures are checked.
 	SkipChecks bool

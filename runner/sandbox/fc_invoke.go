@@ -79,7 +79,7 @@ func (f *FC) invokeFunction(q *fcRequest) *fcError {
 	} else {
 		inv.InvocationID = ""
 	}
-	if err := f.keep(inv, event); err != nil {
+	if err := f.keep(inv, event); err != nil { // the ID is new again: the client is told to come again
 		f.log.Error("the Function Compute stand-in could not keep an invocation", slog.String("function", q.function), slog.Any("error", err))
 		return fcErr(http.StatusInternalServerError, "InternalServerError", "an internal error has occurred. Please retry.")
 	}
@@ -232,6 +232,9 @@ func (f *FC) answer(q *fcRequest, inv *FCInvocation, outcome []byte) *fcError {
 		case <-timer.C:
 		case <-q.r.Context().Done(): // the client is gone, or the stand-in ends
 		}
+	}
+	if f.options.Discard && inv.ErrorType == "" {
+		outcome = nil
 	}
 	h := q.w.Header()
 	h["Content-Type"] = []string{"application/octet-stream"}

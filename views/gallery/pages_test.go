@@ -69,14 +69,40 @@ func addInstances(out map[string]templ.Component) {
 	out["enable-viewer"] = views.Enable(enable)
 }
 
+func addSandboxServices(out map[string]templ.Component, base func(int) views.SandboxPage) {
+	functions := views.SandboxFunctionsPage{SandboxPage: base(1), Function: "sandbox/poison", Next: "/next", First: "/first", Failed: true,
+		Functions: []components.Option{{Value: "sandbox/echo"}, {Value: "sandbox/poison", Hint: "Fails for an event that contains a certain word. Since the start: 12 invocations, 3 failed."}},
+		Invocations: []views.Invocation{{Name: "sandbox/poison", Href: "/i", Time: before(time.Minute), Records: 20, Size: 12345, Async: true, Status: "Failed", Current: true},
+			{Name: "sandbox/slow", Href: "/i", Time: before(time.Minute), Records: 1, Size: 345, Status: "Running"}, {Name: "echo", Href: "/i", Time: before(time.Hour), Size: 2, Status: "Succeeded"}},
+		Chosen: views.InvocationContent{Sequence: 7, Title: "sandbox/poison", Status: "Failed", Time: before(time.Minute), Error: "the event contains \"poison\"", Truncated: true, Download: "/d",
+			Facts:   []components.Pair{{Key: "Kind", Value: "asynchronous"}, {Key: "Invocation ID", Value: "s_" + strings.Repeat("abcdefgh", 6), Mono: true}},
+			Preview: "[\n  {\n    \"key\": \"ord-1001\",\n    \"value\": \"" + strings.Repeat("poison ", 30) + "\"\n  }\n]"}}
+	out["sandbox-functions"] = views.SandboxFunctions(functions)
+	out["sandbox-functions-empty"] = views.SandboxFunctions(views.SandboxFunctionsPage{SandboxPage: base(1)})
+	tables := views.SandboxTablesPage{SandboxPage: base(2), Tables: []components.Option{{Value: "sandbox.kafka_messages", Hint: "12,000 rows in 3 partitions, 1.1 MiB"}}, Table: "sandbox.kafka_messages", Partitioned: true,
+		Partition: "pt=03-14-2026 17", Partitions: []views.TablePartition{{Spec: "pt=03-14-2026 16", Href: "/p", Rows: 9000, Size: 900_000, Time: before(time.Hour)}, {Spec: "pt=03-14-2026 17", Href: "/p", Rows: 3000, Size: 300_000, Time: before(time.Minute), Current: true}},
+		Columns: []views.Column{{Name: "topic", Type: "string"}, {Name: "offset", Type: "bigint", Number: true}, {Name: "key", Type: "binary"}, {Name: "value", Type: "string"}}, FirstRow: 50, PreviousRows: "/r", NextRows: "/r", NextPartitions: "/n"}
+	for range 3 {
+		tables.Rows = append(tables.Rows, []views.Cell{{Text: "orders"}, {Text: "1234567"}, {Text: "00ff01", Hex: true}, {Text: strings.Repeat(`{"order":1},`, 15), Cut: true, Long: true}}, []views.Cell{{Text: "orders"}, {Text: "1"}, {Null: true}, {Text: "short"}})
+	}
+	out["sandbox-tables"] = views.SandboxTables(tables)
+	out["sandbox-tables-empty"] = views.SandboxTables(views.SandboxTablesPage{SandboxPage: base(2), Tables: tables.Tables, Table: tables.Table, Partitioned: true})
+}
+
 func addSandbox(out map[string]templ.Component) {
 	base := func(tab int) views.SandboxPage {
-		tabs := []components.Tab{{Label: "Objects", Href: "/sandbox", Count: 214}, {Label: "Requests", Href: "/sandbox/requests"}, {Label: "Faults", Href: "/sandbox/faults", Count: 1}}
+		tabs := []components.Tab{{Label: "Objects", Href: "/sandbox", Count: 214}, {Label: "Functions", Href: "/sandbox/functions", Count: 1210}, {Label: "Tables", Href: "/sandbox/tables", Count: 12000}, {Label: "Requests", Href: "/sandbox/requests"}, {Label: "Faults", Href: "/sandbox/faults", Count: 1}}
 		tabs[tab].Current = true
 		return views.SandboxPage{Page: frame("Sandbox", "sandbox"), Tabs: tabs, Operator: true, Parts: []views.SandboxPart{
 			{Title: "Kafka", Address: "127.0.0.1:19092", Detail: "4 topics; sample orders arrive ten a second", Icon: "layers"},
-			{Title: "Object Storage Service", Address: "http://127.0.0.1:19100", Detail: "1 bucket, 214 objects, 3.1 MiB", Icon: "package", Faults: 1}}}
+			{Title: "Object Storage Service", Address: "http://127.0.0.1:19100", Detail: "1 bucket, 214 objects, 3.1 MiB", Icon: "package", Faults: 1, Href: "/sandbox", ExampleHref: "/e", ExampleName: "orders-to-oss"},
+			{Title: "Function Compute", Address: "http://127.0.0.1:19101", Detail: "1,210 invocations with 24,200 records since the start", Icon: "send", Href: "/sandbox/functions", Example: "/example"}}}
 	}
+	choices := func(m views.SandboxPage) views.SandboxPage {
+		m.Choices = []components.Tab{{Label: "Object Storage Service", Href: "/c", Current: true, Count: 1}, {Label: "Function Compute", Href: "/c"}, {Label: "MaxCompute", Href: "/c"}, {Label: "Security Token Service", Href: "/c"}}
+		return m
+	}
+	addSandboxServices(out, base)
 	name := "orders-0-00000000000000000000-00000000000000009999.json"
 	out["sandbox"] = views.SandboxObjects(views.SandboxObjectsPage{SandboxPage: base(0), Buckets: []components.Option{{Value: "sandbox-bucket", Hint: "214 objects, 3.1 MiB"}}, Bucket: "sandbox-bucket", Prefix: "example/orders/dt=2026-03-14/hh=17/", Up: "/up",
 		Folders: []views.Folder{{Name: "late/", Href: "/f"}}, Objects: []views.Object{{Name: name, Href: "/o", Size: 1482133, Time: before(3 * time.Minute), Current: true}, {Name: strings.Replace(name, "orders-0", "orders-1", 1), Href: "/o", Size: 1480001, Time: before(4 * time.Minute)}},
@@ -84,11 +110,11 @@ func addSandbox(out map[string]templ.Component) {
 			Facts:   []components.Pair{{Key: "ETag", Value: "5B3C1A2E053D763E1B002CC607C5A0FE", Mono: true}},
 			Preview: "[{\"key\":\"ord-1001\",\"offset\":0,\"overflowFlag\":false,\"partition\":0,\"timestamp\":1773480413000,\"topic\":\"orders\",\"value\":\"{\\\"id\\\":1001,\\\"total\\\":42.5}\",\"valueSize\":24},\n {\"key\":\"ord-1002\",\"offset\":1,\"overflowFlag\":false,\"partition\":0,\"timestamp\":1773480413100,\"topic\":\"orders\",\"value\":\"{\\\"id\\\":1002,\\\"total\\\":17.0}\",\"valueSize\":24}"}})
 	out["sandbox-empty"] = views.SandboxObjects(views.SandboxObjectsPage{SandboxPage: base(0), Buckets: options("sandbox-bucket"), Bucket: "sandbox-bucket"})
-	out["sandbox-requests"] = views.SandboxRequests(views.SandboxRequestsPage{SandboxPage: base(1), Rows: []views.SandboxRequest{
+	out["sandbox-requests"] = views.SandboxRequests(views.SandboxRequestsPage{SandboxPage: base(3), Rows: []views.SandboxRequest{
 		{Time: before(time.Second), Method: "PUT", Target: "/sandbox-bucket/example/orders/" + name, Status: 200, Bytes: 1482133, Elapsed: 31 * time.Millisecond},
 		{Time: before(2 * time.Second), Method: "PUT", Target: "/sandbox-bucket/example/orders/x.json", Status: 503, Code: "ServiceUnavailable", Fault: "503 to 5 %", Elapsed: 2 * time.Millisecond},
 		{Time: before(3 * time.Second), Method: "HEAD", Target: "/sandbox-bucket/", Status: 0, Fault: "cut after storing", Elapsed: 120 * time.Millisecond}}})
-	out["sandbox-faults"] = views.SandboxFaults(views.SandboxFaultsPage{SandboxPage: base(2), URL: "/f", Active: []views.Fault{{Title: "503 to 5 % of PutObject", Hits: 12, Since: before(time.Minute), Off: "/off"}},
+	out["sandbox-faults"] = views.SandboxFaults(views.SandboxFaultsPage{SandboxPage: choices(base(4)), URL: "/f", Part: "oss", Active: []views.Fault{{Title: "503 to 5 % of PutObject", Hits: 12, Since: before(time.Minute), Off: "/off"}},
 		Form: components.Group{Title: "New fault", Fields: []components.Field{{Key: "kind", Kind: components.KindSegmented, Label: "What happens", Value: "status", Options: options("status", "slow", "cut before", "cut after")},
 			{Key: "rate", Kind: components.KindNumber, Label: "How often", Unit: "%", Value: "5", Short: true}}}})
 }
