@@ -285,3 +285,17 @@ func TestLookupListsTables(t *testing.T) {
 		t.Errorf("%v, %v", names, err)
 	}
 }
+
+func TestLocateNamesThePartition(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, nil)
+	c, _ := fill(t, b.sink(), nil, rec(10, 0, "a"))
+	publish(t, c)
+	places, err := b.spec.Locate(t.Context(), b.cfg, b.deps, rec(10, 0, "a"))
+	if err != nil || len(places) != 1 || places[0].Name != "odps://sandbox.kafka_messages/pt="+hour(0) || places[0].Container != "sandbox.kafka_messages" {
+		t.Errorf("%+v, %v", places, err)
+	}
+	if places, err = b.spec.Locate(t.Context(), b.cfg, b.deps, rec(10, 60, "a")); err != nil || len(places) != 0 {
+		t.Errorf("%+v, %v", places, err)
+	}
+}

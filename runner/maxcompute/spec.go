@@ -58,6 +58,7 @@ func Spec() connector.Spec {
 		Reach:          reach,
 		Check:          check,
 		Preview:        preview,
+		Locate:         locate,
 		NewSink: func(_ context.Context, cfg connector.Config, deps connector.Deps) (connector.Sink, error) {
 			return newSink(cfg, deps, shared)
 		},
