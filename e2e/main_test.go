@@ -54,8 +54,16 @@ func layOn(t *testing.T, kafka *harness.Kafka, partitions int32) *bed {
 
 func layAll(t *testing.T, kafka *harness.Kafka, partitions int32, opts harness.SluiceOptions) *bed {
 	t.Helper()
+	b := layBare(t, kafka, partitions, opts)
+	b.oss = suite.StartStandin(t)
+	return b
+}
+
+// layBare is layAll without a stand-in.
+func layBare(t *testing.T, kafka *harness.Kafka, partitions int32, opts harness.SluiceOptions) *bed {
+	t.Helper()
 	b := &bed{
-		t: t, kafka: kafka, oss: suite.StartStandin(t), sluice: suite.StartSluice(t, opts),
+		t: t, kafka: kafka, sluice: suite.StartSluice(t, opts),
 		ledger: harness.NewLedger(), topic: own(strings.ToLower(strings.ReplaceAll(t.Name(), "/", "-"))),
 	}
 	b.kafka.CreateTopic(b.topic, partitions, nil)
@@ -70,7 +78,13 @@ func own(name string) string { return fmt.Sprintf("%s-%05x", name, rand.N(1<<20)
 // position for every partition: from then on nothing depends on when the first record came.
 func (b *bed) deploy(name string, extra map[string]string) *harness.Connector {
 	b.t.Helper()
-	c := b.sluice.CreateConnector(instance, own(name), harness.OSSConfig(b.oss, b.topic, extra))
+	return b.start(name, harness.OSSConfig(b.oss, b.topic, extra))
+}
+
+// start is deploy with a configuration of any task type.
+func (b *bed) start(name string, config map[string]string) *harness.Connector {
+	b.t.Helper()
+	c := b.sluice.CreateConnector(instance, own(name), config)
 	c.AwaitState(60*time.Second, "RUNNING")
 	harness.Eventually(b.t, 30*time.Second, "every partition has a position", func() (bool, string) {
 		return len(b.kafka.Positions(c.Group(), b.topic)) == len(b.kafka.Ends(b.topic)), "some have none"

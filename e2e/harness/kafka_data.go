@@ -153,6 +153,20 @@ func (k *Kafka) Send(topic string, partition int32, key, value []byte) int64 {
 // second: transaction markers take offsets, so the high-water mark need not be reached by a record.
 func (k *Kafka) ReadAll(topic string) []*sarama.ConsumerMessage {
 	k.t.Helper()
+	var all []*sarama.ConsumerMessage
+	for partition := range k.Ends(topic) {
+		all = append(all, k.readPartition(topic, partition)...)
+	}
+	return all
+}
+
+// readPartition is ReadAll of one partition.
+func (k *Kafka) readPartition(topic string, partition int32) []*sarama.ConsumerMessage {
+	k.t.Helper()
+	end := k.Ends(topic)[partition]
+	if k.Beginnings(topic)[partition] == end {
+		return nil
+	}
 	c := clientConfig()
 	c.Consumer.IsolationLevel = sarama.ReadCommitted
 	consumer, err := sarama.NewConsumer(k.Brokers(), c)
@@ -160,26 +174,21 @@ func (k *Kafka) ReadAll(topic string) []*sarama.ConsumerMessage {
 		k.t.Fatalf("reading %s: %v", topic, err)
 	}
 	defer consumer.Close()
-	var all []*sarama.ConsumerMessage
-	beginnings := k.Beginnings(topic)
-	for partition, end := range k.Ends(topic) {
-		if beginnings[partition] == end {
-			continue
-		}
-		claim, err := consumer.ConsumePartition(topic, partition, sarama.OffsetOldest)
-		if err != nil {
-			k.t.Fatalf("reading %s: %v", topic, err)
-		}
-		for idle := false; !idle; {
-			select {
-			case m := <-claim.Messages():
-				all = append(all, m)
-				idle = m.Offset+1 >= end
-			case <-time.After(time.Second):
-				idle = true
-			}
-		}
-		claim.AsyncClose()
+	claim, err := consumer.ConsumePartition(topic, partition, sarama.OffsetOldest)
+	if err != nil {
+		k.t.Fatalf("reading %s: %v", topic, err)
 	}
-	return all
+	defer claim.AsyncClose()
+	var all []*sarama.ConsumerMessage
+	for {
+		select {
+		case m := <-claim.Messages():
+			all = append(all, m)
+			if m.Offset+1 >= end {
+				return all
+			}
+		case <-time.After(time.Second):
+			return all
+		}
+	}
 }
