@@ -139,6 +139,7 @@ type answer struct {
 	log       string // the end of the function's log
 	requestID string
 	after     time.Duration // Retry-After
+	skew      time.Duration // the service's clock (Date) less ours
 }
 
 // ok tells whether the service took the request, and a function that ran did not fail.
@@ -316,7 +317,11 @@ func readAnswer(res *http.Response, want *[]byte) (answer, error) {
 	if a.requestID == "" {
 		a.requestID = first(res.Header, "X-Acs-Request-Id")
 	}
-	a.after = retryAfter(first(res.Header, "Retry-After"), time.Now())
+	now := time.Now()
+	a.after = retryAfter(first(res.Header, "Retry-After"), now)
+	if at, err := http.ParseTime(first(res.Header, "Date")); err == nil {
+		a.skew = at.Sub(now)
+	}
 	if log, err := base64.StdEncoding.DecodeString(first(res.Header, headerLogResult)); err == nil {
 		a.log = strings.TrimSpace(string(log))
 	}

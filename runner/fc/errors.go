@@ -63,6 +63,15 @@ const (
 	mostThrottle  = 30 * time.Second
 )
 
+// mostSkew is how far the clocks may differ ("Signature authentication": 15 minutes).
+const mostSkew = 15 * time.Minute
+
+// skewed tells whether a request was refused because the clocks differ. The service
+// has no code of its own for it everywhere: it denies access, and its Date tells why.
+func (a *answer) skewed() bool {
+	return skewCodes[a.code] || a.status == http.StatusForbidden && (a.skew > mostSkew || a.skew < -mostSkew)
+}
+
 // classifier turns answers into the contract's error types.
 type classifier struct {
 	endpoint  string
@@ -146,7 +155,8 @@ func (k *classifier) refused(doing string, a *answer) error {
 		full = fmt.Errorf("%w (request %s)", full, a.requestID)
 	}
 	away := &connector.AwayError{System: k.system(), Brief: brief, Err: full, After: a.after}
-	if !skewCodes[a.code] {
+	skewed := a.skewed()
+	if !skewed {
 		k.skewed.Store(0)
 	}
 	if a.status == http.StatusTooManyRequests {
@@ -155,7 +165,7 @@ func (k *classifier) refused(doing string, a *answer) error {
 	}
 	k.throttles.Store(0)
 	switch {
-	case skewCodes[a.code]:
+	case skewed:
 		if k.skewed.Add(1) <= skewLimit {
 			return away
 		}

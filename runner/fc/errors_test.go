@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sluice-io/sluice/runner/aliyun"
 	"github.com/sluice-io/sluice/runner/connector"
@@ -134,15 +135,21 @@ func TestCauses(t *testing.T) {
 // TestClocksThatDiffer: once passes, again and again does not.
 func TestClocksThatDiffer(t *testing.T) {
 	t.Parallel()
-	k := &classifier{}
-	a := &answer{status: 403, code: "RequestTimeTooSkewed"}
-	for range skewLimit {
-		if err := k.refused("x", a); connector.CauseOf(err) != connector.CauseAway {
-			t.Fatal(err)
+	for _, a := range []*answer{
+		{status: 403, code: "RequestTimeTooSkewed"},
+		{status: 403, code: "AccessDenied", skew: time.Hour},
+		{status: 403, code: "AccessDenied", skew: -time.Hour},
+	} {
+		k := &classifier{}
+		for range skewLimit {
+			if err := k.refused("x", a); connector.CauseOf(err) != connector.CauseAway {
+				t.Fatal(err)
+			}
 		}
-	}
-	if err := k.refused("x", a); connector.CauseOf(err) != connector.CauseWrong {
-		t.Error(err)
+		var wrong *connector.WrongError
+		if err := k.refused("x", a); !errors.As(err, &wrong) || !strings.Contains(wrong.Remedy, "clock") {
+			t.Errorf("%+v: %v", a, err)
+		}
 	}
 }
 

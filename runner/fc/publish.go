@@ -170,8 +170,48 @@ func (s *sender) attempts(u *unit) int {
 	return s.c.s.retries
 }
 
-// send makes the invocation.
+// Among many requests some fail alone. What follows one that was taken is tried again
+// quickTries times, after a pause that doubles from quickPause on and is at most
+// mostQuick; only what fails after that is an outage, for which the runner's pauses grow.
+const (
+	quickTries = 3
+	quickPause = 100 * time.Millisecond
+	mostQuick  = time.Second
+)
+
+// send makes the invocation, some more times where others were just taken.
 func (s *sender) send(u *unit) error {
+	flowing := &s.c.s.flowing
+	for try := range quickTries + 1 {
+		err := s.invoke(u)
+		if err == nil {
+			if !flowing.Load() {
+				flowing.Store(true)
+			}
+			return nil
+		}
+		var away *connector.AwayError
+		if !errors.As(err, &away) {
+			return err
+		}
+		pause := max(quickPause<<try, away.After)
+		if try == quickTries || pause > mostQuick || !flowing.Load() {
+			flowing.Store(false)
+			return err
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-s.lane.parent.Done():
+			timer.Stop()
+			return context.Cause(s.lane.parent)
+		}
+	}
+	return nil // the last try has returned
+}
+
+// invoke makes the invocation.
+func (s *sender) invoke(u *unit) error {
 	sink := s.c.s
 	k, limit := sink.client.invocation(u.body, "Async"), requestTime(len(u.body))
 	if sink.sync {

@@ -214,6 +214,40 @@ func TestPublishGoesOnWhereItStopped(t *testing.T) {
 	}
 }
 
+// TestLoneFailures: a request that fails among others that are taken is tried again at
+// once; when nothing is taken any more that is an outage, and asked for once a time.
+func TestLoneFailures(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, connector.Config{keyMode: "sync", keyBatchSize: "1"})
+	n, down := 0, false
+	b.hook = func(w http.ResponseWriter, _ *http.Request, _ []byte) bool {
+		fails := false
+		b.set(func() { n++; fails = down || n%5 == 0 })
+		if fails {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+		return fails
+	}
+	s := b.sink(t)
+	c, _ := fill(t, s, nil, records(10, 20)...)
+	if refused, err := c.Publish(t.Context(), free); err != nil || len(refused) != 0 {
+		t.Fatalf("%v, %v", refused, err)
+	}
+	if got := b.offsets("orders", 1, false); !slices.Equal(got, offsetsFrom(records(10, 20))) {
+		t.Errorf("delivered %v", got)
+	}
+	b.set(func() { n, down = 0, true })
+	c, _ = fill(t, s, nil, records(30, 5)...)
+	for _, want := range []int{1 + quickTries, 2 + quickTries} {
+		_, err := c.Publish(t.Context(), free)
+		b.set(func() {
+			if connector.CauseOf(err) != connector.CauseAway || n != want {
+				t.Errorf("%v after %d requests in an outage, want %d", err, n, want)
+			}
+		})
+	}
+}
+
 // TestAskedRightBeforeEachPost: no invocation starts after the guard has objected.
 func TestAskedRightBeforeEachPost(t *testing.T) {
 	t.Parallel()

@@ -28,6 +28,7 @@ type sink struct {
 	stops    bool         // a batch that is refused for good stops its partition, and with order those behind it
 	spent    atomic.Int64 // how long a request takes, in nanoseconds; 0: not known
 	limit    atomic.Int64 // the function's own time limit, in nanoseconds; 0: not known
+	flowing  atomic.Bool  // the last request was taken, or some before it
 }
 
 var (
