@@ -41,7 +41,7 @@ func TestWrongSettingsOfODPS(t *testing.T) {
 				odps.SQL(tt.sql)
 			}
 			own := &odpsBed{odps: odps, table: harness.ODPSTable, bed: &bed{t: t, kafka: b.kafka.For(t), sluice: b.sluice.For(t), ledger: harness.NewLedger(), topic: own("wrong-odps-" + tt.name)}}
-			own.kafka.CreateTopic(own.topic, 3, nil)
+			own.kafka.CreateTopic(own.topic, 1, nil)
 			own.mustFailUntilRight(tt.wrong, tt.right, tt.faults, tt.says)
 		})
 	}
@@ -50,8 +50,10 @@ func TestWrongSettingsOfODPS(t *testing.T) {
 func (b *odpsBed) mustFailUntilRight(wrong, right map[string]string, faults []harness.Fault, says []string) {
 	b.t.Helper()
 	b.odps.SetFaults(faults...)
-	c := b.sluice.CreateConnector(instance, b.topic, harness.ODPSConfig(b.odps, b.topic, wrong))
-	b.produce(0, 300, 3)
+	config := harness.ODPSConfig(b.odps, b.topic, wrong)
+	config["tasks.max"] = "1" // and one partition: nothing else that was struck fails behind the resume
+	c := b.sluice.CreateConnector(instance, b.topic, config)
+	b.produce(0, 300, 1)
 	mustSay(b.t, c.AwaitState(60*time.Second, "FAILED").Connector.Detail, says...)
 	b.odps.SetFaults()
 	if right != nil {
