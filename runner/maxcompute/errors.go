@@ -170,7 +170,8 @@ func (e *serviceError) brief(endpoint string) string {
 	if e.code == "" {
 		return fmt.Sprintf("MaxCompute endpoint %s answered %d %s", endpoint, e.status, http.StatusText(e.status))
 	}
-	return fmt.Sprintf("MaxCompute answered %d %s: %s", e.status, e.code, strings.TrimSpace(e.message))
+	text := strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(e.message), e.code+":")) // the REST half says it twice
+	return fmt.Sprintf("MaxCompute answered %d %s: %s", e.status, e.code, text)
 }
 
 // remedy is what to do about an answer of which the configuration is the cause.
