@@ -107,7 +107,7 @@ func measure(b *kit.Bed, o options, name string) kit.Result {
 	defer odps.Kill()
 	w := ways[name]
 	config := maps.Clone(w.config)
-	config["tasks.max"], config["flush.size"], config["flush.interval.ms"] = fmt.Sprint(o.Tasks), fmt.Sprint(o.flush), "60000"
+	config["tasks.max"], config["flush.size"], config["flush.interval.ms"] = fmt.Sprint(o.Tasks), fmt.Sprint(o.flush), "10000"
 	if w.ddl != "" {
 		odps.SQL(w.ddl)
 		config["odps.table"] = name

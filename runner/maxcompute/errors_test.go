@@ -208,3 +208,13 @@ func TestCredentials(t *testing.T) {
 		t.Errorf("signed with version 4: %v", err)
 	}
 }
+
+// TestBriefSaysTheCodeOnce: the REST half begins its message with the code that it tells beside it.
+func TestBriefSaysTheCodeOnce(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, connector.Config{"aliyun.access.key.secret": "wrong"})
+	brief := connector.Brief(deliverOnce(t, b.sink()))
+	if strings.Count(brief, "ODPS-0410042") != 1 {
+		t.Errorf("the cause is %q", brief)
+	}
+}
