@@ -15,6 +15,7 @@ import (
 	"github.com/aliyun/aliyun-odps-go-sdk/odps/tunnel"
 
 	"github.com/sluice-io/sluice/runner/connector"
+	"github.com/sluice-io/sluice/runner/maxcompute"
 	"github.com/sluice-io/sluice/runner/record"
 	"github.com/sluice-io/sluice/runner/sandbox"
 )
@@ -121,7 +122,7 @@ func FuzzRows(f *testing.F) {
 		o.Limits = sandbox.ODPSLimits{Sessions: -1, Blocks: -1, Commits: -1, Committing: -1}
 	})
 	f.Fuzz(func(t *testing.T, key, value []byte, offset int64, n int) {
-		b.t = t
+		b.t, b.spec = t, maxcompute.Spec() // whose pace is its own
 		n = max(1, min(n, 100))
 		if offset < 0 || offset > math.MaxInt64-200 {
 			offset = 1
@@ -171,7 +172,7 @@ func FuzzJSONRows(f *testing.F) {
 		o.Limits = sandbox.ODPSLimits{Sessions: -1, Blocks: -1, Commits: -1, Committing: -1}
 	})
 	f.Fuzz(func(t *testing.T, s string, n int64, x float64, ok bool) {
-		b.t = t
+		b.t, b.spec = t, maxcompute.Spec() // whose pace is its own
 		if math.IsNaN(x) || math.IsInf(x, 0) || n == math.MinInt64 {
 			return
 		}
