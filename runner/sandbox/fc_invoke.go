@@ -65,11 +65,7 @@ func (f *FC) invokeFunction(q *fcRequest) *fcError {
 		counts.throttled.Add(1)
 		return fcErr(http.StatusTooManyRequests, "ResourceExhausted", "the function's concurrency is exhausted; it takes %v invocations a second", f.throttle.perSecond)
 	}
-	inv := &FCInvocation{ID: q.id, Time: q.now, API: fcVersion2, Service: q.service, Function: q.function, Qualifier: q.qualifier, Async: async,
-		InvocationID: id, Bytes: int64(len(event)), Records: fcRecords(event)}
-	if q.v3 {
-		inv.API = fcVersion3
-	}
+	inv := q.invocation(async, id, event)
 	outcome := f.run(inv, event)
 	if async && id != "" && q.function != FCStateless {
 		if !f.ids.add(fcKey(q.service, q.function, id), q.now) {
@@ -94,6 +90,15 @@ func (f *FC) invokeFunction(q *fcRequest) *fcError {
 		return nil
 	}
 	return f.answer(q, inv, outcome)
+}
+
+func (q *fcRequest) invocation(async bool, id string, event []byte) *FCInvocation {
+	inv := &FCInvocation{ID: q.id, Time: q.now, API: fcVersion2, Service: q.service, Function: q.function, Qualifier: q.qualifier, Async: async,
+		InvocationID: id, Bytes: int64(len(event)), Records: fcRecords(event)}
+	if q.v3 {
+		inv.API = fcVersion3
+	}
+	return inv
 }
 
 func (q *fcRequest) api() int {
