@@ -79,7 +79,7 @@ func TestWrongFCSettings(t *testing.T) {
 		{name: "permission", faults: []harness.Fault{{Operation: "InvokeFunction", Status: 403, Code: "AccessDenied"}}, says: []string{"fc:InvokeFunction"}},
 		{name: "clock", faults: []harness.Fault{{SkewSeconds: 3600}}, says: []string{"clock", "time"}},
 	}
-	// One node and one stand-in: functions and faults are each connector's own, by its mode or its turn.
+	// One node and one stand-in: the connectors take turns.
 	b := layFC(t, 3, harness.SluiceOptions{})
 	b.produce(0, 300, 3)
 	for _, tt := range tests {

@@ -4,7 +4,6 @@ package e2e
 
 import (
 	"fmt"
-	"strings"
 	"testing"
 	"time"
 
@@ -134,6 +133,9 @@ func TestFCKillPoints(t *testing.T) {
 	k.c = b.deploy("fc-killed", map[string]string{"fc.batch.size": "20", "fc.binary": "dlq", "flush.interval.ms": "300"})
 	for _, step := range harness.Choose(fcSteps, runner.FaultSteps()) {
 		for n := range harness.Choose(1, 3) {
+			if atStart(step) {
+				n = 0 // as in TestKillPoints
+			}
 			k.killAt(step, n+1)
 		}
 	}
@@ -252,9 +254,6 @@ func TestSlowFunction(t *testing.T) {
 	}
 	b.mustInvoke(c, 10*time.Second, false)
 	b.mustDivertNothing(c)
-	if said := strings.Count(b.sluice.Log(), "rebalanc"); said > 0 {
-		t.Logf("the log speaks of rebalances %d times", said)
-	}
 }
 
 // TestThrottledFC: a function that takes 5 invocations a second slows the connector down; nothing fails, nothing is
