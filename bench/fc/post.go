@@ -15,7 +15,6 @@ import (
 
 	"github.com/sluice-io/sluice/bench/kit"
 	"github.com/sluice-io/sluice/e2e/harness"
-	"github.com/sluice-io/sluice/runner/record"
 )
 
 // postRole is the argument that makes this program the bare HTTP client.
@@ -101,24 +100,35 @@ func invoke(client *http.Client, url string, header map[string]string, body []by
 	return err
 }
 
+// wireRecord is a record of a request's body, its members in the connector's order.
+type wireRecord struct {
+	Offset    int64  `json:"offset"`
+	Overflow  bool   `json:"overflowFlag"`
+	Partition int32  `json:"partition"`
+	Timestamp int64  `json:"timestamp"`
+	Topic     string `json:"topic"`
+	Value     string `json:"value"`
+	ValueSize int    `json:"valueSize"`
+}
+
 // bodies are those of the first requests of a partition of the benchmark's topic.
 func bodies(partition int32, batch int64, value func(int64) []byte) ([][]byte, error) {
 	list := make([][]byte, bodyKinds)
 	now := time.Now().UnixMilli()
 	for i := range list {
-		body := []byte{'['}
-		for n := range batch {
-			offset := int64(i)*batch + n
-			if n > 0 {
-				body = append(body, ',')
-			}
-			var err error
-			r := record.Record{Topic: kit.Topic, Partition: partition, Offset: offset, Timestamp: now, Value: value(offset)}
-			if body, err = record.AppendJSON(body, &r, record.BinaryBase64); err != nil {
-				return nil, fmt.Errorf("making a body: %w", err)
-			}
+		records := make([]wireRecord, batch)
+		for n := range records {
+			offset := int64(i)*batch + int64(n)
+			text := string(value(offset))
+			records[n] = wireRecord{Offset: offset, Partition: partition, Timestamp: now, Topic: kit.Topic, Value: text, ValueSize: len(text)}
 		}
-		list[i] = append(body, ']')
+		var body bytes.Buffer
+		e := json.NewEncoder(&body)
+		e.SetEscapeHTML(false) // as the connector does
+		if err := e.Encode(records); err != nil {
+			return nil, fmt.Errorf("making a body: %w", err)
+		}
+		list[i] = bytes.TrimSuffix(body.Bytes(), []byte{'\n'})
 	}
 	return list, nil
 }
