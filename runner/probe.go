@@ -25,11 +25,15 @@ func (t *sinkTask) probe(ctx context.Context, sink connector.Sink, fail func(err
 	t.proved.Store(false)
 	var pause retryPause
 	for {
+		asked := t.retried()
 		err := guardedProbe(ctx, p)
 		if err == nil || ctx.Err() != nil || t.proved.Load() { // a delivery is the better answer
 			return
 		}
 		if connector.CauseOf(err) == connector.CauseWrong {
+			if !t.endFor(asked) {
+				continue
+			}
 			fail(err)
 			return
 		}
@@ -45,6 +49,28 @@ func (t *sinkTask) probe(ctx context.Context, sink connector.Sink, fail func(err
 			return
 		}
 	}
+}
+
+// retried is closed when Retry is called from now on.
+func (t *sinkTask) retried() <-chan struct{} {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.restart
+}
+
+// endFor decides that the task ends, unless Retry was called since the destination was
+// asked: what it answered may be put right since. A task that ends does not take a Retry
+// any more.
+func (t *sinkTask) endFor(asked <-chan struct{}) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	select {
+	case <-asked:
+		return false
+	default:
+	}
+	t.ending = true
+	return true
 }
 
 // noteProof is called when something became visible: the destination is there.

@@ -22,11 +22,14 @@ func (s *Supervisor) RestartTask(_ context.Context, id int64, task int) error {
 	if task < 0 || task >= len(tasks) {
 		return ErrNoTask
 	}
+	ended := false
 	select {
 	case <-tasks[task].done:
-		go func() { r.stop(errRestart); s.Notify(id) }()
+		ended = true
 	default:
-		tasks[task].task.Retry()
+	}
+	if ended || !tasks[task].task.Retry() {
+		go func() { r.stop(errRestart); s.Notify(id) }()
 	}
 	return nil
 }

@@ -115,7 +115,10 @@ func (r *run) retry(restart int64) {
 		return
 	}
 	for _, t := range tasks {
-		t.task.Retry()
+		if !t.task.Retry() {
+			go r.stop(errRestart)
+			return
+		}
 	}
 }
 

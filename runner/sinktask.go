@@ -90,6 +90,7 @@ type sinkTask struct {
 	parts   map[kafka.TP]*partitionState
 	session *taskSession // the running one, or nil
 	missing map[string]bool
+	ending  bool // the configuration cannot work: only another task helps
 }
 
 // sinkTuning is what the task reads of the configuration.
@@ -331,9 +332,13 @@ func (t *sinkTask) sleep(ctx context.Context, d time.Duration) bool {
 }
 
 // Retry tries again what a policy or a cause stopped: pauses end, and when partitions
-// are stopped the task joins again.
-func (t *sinkTask) Retry() {
+// are stopped the task joins again. False: the task is about to end and needs a new one.
+func (t *sinkTask) Retry() bool {
 	t.mu.Lock()
+	if t.ending {
+		t.mu.Unlock()
+		return false
+	}
 	close(t.restart)
 	t.restart = make(chan struct{})
 	s := t.session
@@ -347,6 +352,7 @@ func (t *sinkTask) Retry() {
 	if s != nil && stopped {
 		s.end(errRejoin)
 	}
+	return true
 }
 
 // findTopics looks every source topic up; those that are gone are shown and left out.

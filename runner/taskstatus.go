@@ -77,6 +77,9 @@ func (t *sinkTask) failed(err error) error {
 	if errors.As(err, &wrong) {
 		st.Remedy, st.Field = wrong.Remedy, wrong.Field
 	}
+	t.mu.Lock()
+	t.ending = true // before anybody can see that it failed and resume it
+	t.mu.Unlock()
 	t.setStatus(st)
 	return err
 }
