@@ -46,9 +46,6 @@ func upload(args []string, out io.Writer) error {
 	for i := range values {
 		values[i] = data.String(value(int64(i)))
 	}
-	client := odps.NewOdps(account.NewAliyunAccount(harness.OSSKeyID, harness.OSSKeySecret), *endpoint)
-	client.SetDefaultProjectName(harness.ODPSProject)
-	l := &uploader{tunnel: tunnel.NewTunnel(client), values: values}
 	before, err := harness.CPUSeconds(os.Getpid())
 	if err != nil {
 		return err
@@ -57,6 +54,10 @@ func upload(args []string, out io.Writer) error {
 	var next atomic.Int64
 	var group errgroup.Group
 	for range *loops {
+		// Neither the SDK's client nor its tunnel may be shared: both keep what they found out without a lock.
+		client := odps.NewOdps(account.NewAliyunAccount(harness.OSSKeyID, harness.OSSKeySecret), *endpoint)
+		client.SetDefaultProjectName(harness.ODPSProject)
+		l := &uploader{tunnel: tunnel.NewTunnel(client), values: values}
 		group.Go(func() error {
 			for first := next.Add(*flush) - *flush; first < *records; first = next.Add(*flush) - *flush {
 				if err := l.session(first, min(first+*flush, *records)); err != nil {
