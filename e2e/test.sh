@@ -18,7 +18,7 @@ phase_setup() { e2e/setup/setup.sh; }
 phase_generate() { e2e/generate.sh check; }
 phase_lint() { e2e/lint.sh; }
 phase_unit() { gotest -race -timeout 8m ./...; }
-phase_fuzz() { e2e/fuzz.sh "${SLUICE_FUZZ_SECONDS:-60}"; }
+phase_fuzz() { e2e/fuzz.sh "${SLUICE_FUZZ_SECONDS:-30}"; }
 # Packages with tests that need the test bed, wherever they stand.
 bed_packages() { grep -rl --include='*_test.go' '^//go:build e2e' . | xargs -n1 dirname | sort -u; }
 
