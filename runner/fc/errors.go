@@ -176,7 +176,7 @@ func (k *classifier) refused(doing string, a *answer) error {
 		return away
 	case a.status == http.StatusConflict:
 		return away // another change of the function is under way
-	case a.status == http.StatusRequestEntityTooLarge:
+	case a.status == http.StatusRequestEntityTooLarge, a.status == http.StatusBadRequest && a.code == "EntityTooLarge":
 		return &connector.RecordError{Stage: connector.StageTaskPut, Code: "oversize", Err: errors.New(brief)}
 	}
 	field, remedy := k.remedyFor(a)

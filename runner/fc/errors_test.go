@@ -41,6 +41,7 @@ func TestCauses(t *testing.T) {
 		{"sync", 200, "", "UnhandledInvocationError", connector.CauseRecord, refused, "", "the function failed (UnhandledInvocationError)"},
 		{"sync", 200, "", "HandledInvocationError", connector.CauseRecord, refused, "", "the function failed (HandledInvocationError)"},
 		{"sync", 413, "EntityTooLarge", "", connector.CauseRecord, refused, "", "413 EntityTooLarge: why"},
+		{"async", 400, "EntityTooLarge", "", connector.CauseRecord, refused, "", "400 EntityTooLarge: why"},
 		{"async", 413, "RequestEntityTooLarge", "", connector.CauseRecord, refused, "", "413 RequestEntityTooLarge"},
 		{"async", 409, "StatefulAsyncInvocationAlreadyExists", "", "", delivered, "", ""},
 		{"async", 409, "", "", "", delivered, "", ""},
