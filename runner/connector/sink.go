@@ -31,6 +31,8 @@ type Deps struct {
 	Task int
 	// Topics lists the instance's topics, for lookups; nil where there is no cluster.
 	Topics func(context.Context) ([]TopicInfo, error)
+	// Cluster is the instance's cluster as a source sees it; nil for sinks.
+	Cluster Cluster
 }
 
 // TopicInfo is a topic as a picker shows it.
@@ -192,22 +194,4 @@ type Choice struct {
 	Choice string `json:"choice"`
 	Title  string `json:"title"`
 	Risk   string `json:"risk"`
-}
-
-// Source reads an outside system into batches whose records and position are
-// written in one Kafka transaction. One source serves one connector.
-type Source interface {
-	// Run reads from position (nil at the first start) until ctx ends or an error
-	// says why not. emit returns when the batch has been taken over; back pressure is
-	// its blocking.
-	Run(ctx context.Context, position []byte, emit func(ctx context.Context, b Batch) error) error
-}
-
-// Batch is what a source hands over at once.
-type Batch struct {
-	Records []record.Record
-	// Position is where to go on when everything up to this batch is visible.
-	Position []byte
-	// Keep: no transaction may end after this batch, the next belongs to the same fact.
-	Keep bool
 }

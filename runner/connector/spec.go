@@ -52,6 +52,8 @@ type Spec struct {
 	// NewSink makes a task's sink; exactly one of NewSink and NewSource is set.
 	NewSink   func(ctx context.Context, cfg Config, deps Deps) (Sink, error)
 	NewSource func(ctx context.Context, cfg Config, deps Deps) (Source, error)
+	// Positions translates what a source has saved; nil for a sink.
+	Positions *Positions
 	// Locate finds where a delivered record stands at the destination, by what the
 	// configuration makes of it; none when nothing that would hold it is there. Nil
 	// means that the destination has no places that could be named.
