@@ -6,6 +6,7 @@ import (
 	"github.com/sluice-io/sluice/runner/connector"
 	"github.com/sluice-io/sluice/runner/fc"
 	"github.com/sluice-io/sluice/runner/maxcompute"
+	"github.com/sluice-io/sluice/runner/mysql"
 	"github.com/sluice-io/sluice/runner/oss"
 )
 
@@ -15,6 +16,7 @@ func All() []connector.Spec {
 		fc.Spec(),
 		maxcompute.Spec(),
 		oss.Spec(),
+		mysql.Spec(),
 	}
 }
 

@@ -144,7 +144,7 @@ func TestOptionsAreValid(t *testing.T) {
 
 // folders maps a class to the folder of its connector.
 func folders() map[string]string {
-	return map[string]string{"KAFKA2FC": "fc", "KAFKA2ODPS": "maxcompute", "KAFKA2OSS": "oss"}
+	return map[string]string{"KAFKA2FC": "fc", "KAFKA2ODPS": "maxcompute", "KAFKA2OSS": "oss", "MYSQL2KAFKA": "mysql"}
 }
 
 // TestEveryKeyIsReadAndNoOther reads the sources: every key that is not informational

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -34,6 +35,7 @@ const (
 	KeyAbnormal       = "errors.abnormal.topic.name"
 	KeyGroup          = "group.id"
 	KeyStorageEngine  = "resources.storage"
+	KeyCompression    = "producer.override.compression.type"
 )
 
 // Values of the common fields.
@@ -138,6 +140,39 @@ func SinkSteps(d SinkDefaults) []Step {
 		{StepSource, "Configure Source", sourceFields(d)},
 		{StepDestination, "Configure Destination", append(append([]Field{}, d.Destination...), append(flushFields(d), failureFields()...)...)},
 	}
+}
+
+// SourceSteps builds the three steps with fields that every source shares around its own
+// of the source step and of the destination step. A source has one reader, no consumer
+// group and no delivery to retry: what a sink has for these it has not.
+func SourceSteps(source, destination []Field) []Step {
+	return []Step{
+		{StepBasic, "Basic Information", append(basicFields(), sourceResourceFields()...)},
+		{StepSource, "Configure Source", source},
+		{StepDestination, "Configure Destination", append(append([]Field{}, destination...), compressionField())},
+	}
+}
+
+// sourceResourceFields are those of a sink but for the group, with what a source does with them.
+func sourceResourceFields() []Field {
+	fields := slices.DeleteFunc(resourceFields(), func(f Field) bool { return f.Key == KeyGroup })
+	for i := range fields {
+		switch fields[i].Key {
+		case KeyOffsetTopic:
+			fields[i].Help = "Compacted, more than one partition. The position is written here, in the transaction of the data."
+		case KeyDeadLetter:
+			fields[i].Help = "Records that are too large for their topic, where the settings send them aside."
+		case KeyAbnormal:
+			fields[i].Help = "Kept beside the dead-letter topic; by default the same topic."
+		}
+	}
+	return fields
+}
+
+func compressionField() Field {
+	return Field{Key: KeyCompression, Label: "Compression of the records", Kind: Enum, Advanced: true, Default: Const("lz4"),
+		Options: []Option{{Value: "none"}, {Value: "gzip"}, {Value: "snappy"}, {Value: "lz4"}, {Value: "zstd"}},
+		Help:    "How batches are compressed on their way to the cluster and in its log; every client reads each of them. zstd needs a broker of 2.1 or later."}
 }
 
 func basicFields() []Field {

@@ -197,7 +197,7 @@ func (s *Spec) Problems(cfg Config, env Env) []FieldError {
 func (f *Field) problem(v string) string {
 	if strings.TrimSpace(v) == "" {
 		if f.Required {
-			return f.Label + " is required."
+			return f.missing()
 		}
 		return ""
 	}
@@ -210,6 +210,17 @@ func (f *Field) problem(v string) string {
 		}
 	}
 	return ""
+}
+
+// missing says that a required value is not given, and why it is asked for where that
+// depends on where things stand.
+func (f *Field) missing() string {
+	for _, c := range f.When {
+		if c.DiffersFrom != "" {
+			return f.Label + " is required: " + c.Reason
+		}
+	}
+	return f.Label + " is required."
 }
 
 func (f *Field) typeProblem(v string) string {
