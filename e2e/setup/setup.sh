@@ -6,6 +6,8 @@
 #   SLUICE_KAFKA_LIBS  folder of Kafka's jars      SLUICE_PY        python with oss2, pyarrow, fastavro, …
 #   SLUICE_JAVA        the java to run it with     SLUICE_CHROMIUM  the browser
 #   SLUICE_AXE         axe-core, the judge of the pages' accessibility
+#   SLUICE_MARIADBD, SLUICE_MARIADB_INSTALL_DB, SLUICE_MARIADB_ROOT   MariaDB's server, and the tree that it is in
+#   SLUICE_MYSQLD, SLUICE_MYSQLD_ROOT                                 MySQL's
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -102,6 +104,8 @@ if [ ! -f "$axe" ]; then
   rm -rf "$cache/axe-core-$axe_version"; mv "$part/package" "$cache/axe-core-$axe_version"; rm -rf "$part"
 fi
 
+. "$here/databases.sh"
+
 {
   printf 'SLUICE_TEST_CACHE=%q\n' "$cache"
   printf 'SLUICE_KAFKA_LIBS=%q\n' "$libs"
@@ -109,6 +113,7 @@ fi
   printf 'SLUICE_PY=%q\n' "$venv/bin/python"
   printf 'SLUICE_CHROMIUM=%q\n' "$browser"
   printf 'SLUICE_AXE=%q\n' "$axe"
+  databases_env
 } >"$cache/env.part"
 mv "$cache/env.part" "$cache/env"
 say "ready ($cache)"
