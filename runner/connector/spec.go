@@ -197,10 +197,11 @@ type Region struct{ ID, Name string }
 // Sample is what one record, or one row, would become at the destination.
 type Sample struct {
 	Source    SampleSource `json:"source"`
-	Title     string       `json:"title"`      // object name, request line, table partition, topic
-	MediaType string       `json:"media_type"` // of Body
-	Body      string       `json:"body"`       // textual rendering; binary bodies are described
-	Refused   string       `json:"refused"`    // why the record would be diverted; "" when it would not
+	Title     string       `json:"title"`         // object name, request line, table partition, topic
+	MediaType string       `json:"media_type"`    // of Body
+	Key       string       `json:"key,omitempty"` // of a source's message
+	Body      string       `json:"body"`          // textual rendering; binary bodies are described
+	Refused   string       `json:"refused"`       // why the record would be diverted; "" when it would not
 }
 
 // SampleSource names the record a sample was made of.

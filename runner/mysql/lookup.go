@@ -1,0 +1,89 @@
+package mysql
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/sluice-io/sluice/runner/connector"
+)
+
+// lookupSettings are the settings that a lookup needs, which may be asked for before the
+// rest is given; ok is false while not even these are.
+func lookupSettings(cfg connector.Config) (s Settings, ok bool) {
+	s = Settings{
+		Host: strings.Trim(cfg.Get(keyHost), "[]"), Port: int(cfg.Int(keyPort)), TLS: TLSMode(cfg.Get(keyTLS)), CA: cfg.Get(keyCA),
+		User: cfg.Get(keyUser), Password: cfg[keyPassword], Database: cfg.Get(keyDatabase), Prefix: cfg.Get(keyPrefix),
+	}
+	return s, s.Host != "" && s.Port > 0 && s.User != ""
+}
+
+// lookupDatabases lists the databases that the account sees, but for the server's own.
+func lookupDatabases(ctx context.Context, cfg connector.Config, deps connector.Deps) ([]connector.Option, error) {
+	s, ok := lookupSettings(cfg)
+	if !ok {
+		return nil, nil
+	}
+	x, err := openSession(ctx, &s, deps)
+	if err != nil {
+		return nil, err
+	}
+	defer x.Close()
+	got, err := x.rows("SHOW DATABASES")
+	if err != nil {
+		return nil, s.classify("listing databases", err)
+	}
+	var out []connector.Option
+	for _, r := range got {
+		if validDatabase(r[0]) == nil {
+			out = append(out, connector.Option{Value: r[0]})
+		}
+	}
+	return out, nil
+}
+
+// lookupTables lists the database's tables, each with what becomes of it.
+func lookupTables(ctx context.Context, cfg connector.Config, deps connector.Deps) ([]connector.Option, error) {
+	s, ok := lookupSettings(cfg)
+	if !ok || s.Database == "" {
+		return nil, nil
+	}
+	x, err := openSession(ctx, &s, deps)
+	if err != nil {
+		return nil, err
+	}
+	defer x.Close()
+	tables, err := listTables(ctx, x, s.Database)
+	if err != nil {
+		return nil, s.classify("listing tables", err)
+	}
+	out := make([]connector.Option, 0, len(tables))
+	for _, t := range tables {
+		out = append(out, connector.Option{Value: written(t.name), Label: t.name, Help: s.becomes(t)})
+	}
+	return out, nil
+}
+
+// becomes says what becomes of a table: its topic, key and partitions, and how large it is.
+func (s *Settings) becomes(t listed) string {
+	topic := "<prefix>_" + strings.Map(topicRune, t.name)
+	if s.Prefix != "" {
+		var err error
+		if topic, err = s.Topic(t.name); err != nil {
+			return sentence(err)
+		}
+	}
+	key := "key " + strings.Join(t.key, ", ")
+	if len(t.key) == 0 {
+		key = "no primary key"
+	}
+	return fmt.Sprintf("→ %s: %s, %s; about %s", topic, key, plural(Partitions(len(t.key) > 0), "partition", "partitions"), plural64(t.rows, "row", "rows"))
+}
+
+// written is a table's name as mysql.tables has it.
+func written(name string) string {
+	if strings.ContainsAny(name, ",*?.`") || strings.TrimSpace(name) != name {
+		return quoteName(name)
+	}
+	return name
+}
