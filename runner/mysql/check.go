@@ -16,7 +16,7 @@ type checking struct {
 	s      *Settings
 	deps   connector.Deps
 	x      *session
-	sv     *server
+	sv     *facts
 	tables []listed // that are read
 	looked []looked // and what they are made of
 }
@@ -208,7 +208,7 @@ func (c *checking) account(ctx context.Context) (found, error) {
 }
 
 func (c *checking) version(context.Context) (found, error) {
-	sv, err := readServer(c.x)
+	sv, err := readFacts(c.x)
 	if err != nil {
 		return found{}, c.s.classify("reading the server's settings", err)
 	}

@@ -253,7 +253,7 @@ func (c *checking) keepRemedy(need time.Duration) string {
 
 // kept is how long the server keeps its binary logs; 0 for ever. limited says what else
 // removes them.
-func (sv *server) kept() (d time.Duration, limited string) {
+func (sv *facts) kept() (d time.Duration, limited string) {
 	for _, name := range []string{"max_binlog_total_size", "binlog_space_limit"} {
 		if n, _ := strconv.ParseInt(sv.vars[name], 10, 64); n > 0 {
 			limited = fmt.Sprintf("no more than %s of them are kept (%s)", size(n), name)

@@ -30,7 +30,7 @@ func preview(ctx context.Context, cfg connector.Config, deps connector.Deps, _ [
 		return nil, err
 	}
 	defer x.Close()
-	sv, err := readServer(x)
+	sv, err := readFacts(x)
 	if err != nil {
 		return nil, s.classify("reading the server's settings", err)
 	}
@@ -64,7 +64,7 @@ func preview(ctx context.Context, cfg connector.Config, deps connector.Deps, _ [
 }
 
 // formatOptions are the settings as the encoder of messages takes them.
-func (s *Settings) formatOptions(sv *server) format.Options {
+func (s *Settings) formatOptions(sv *facts) format.Options {
 	return format.Options{
 		Zone: s.Zone, ZeroDate: format.Policy(s.ZeroDate), InvalidText: format.Policy(s.InvalidText), TinyInt1Boolean: s.TinyInt1 == TinyInt1Boolean,
 		Version: sv.Version, MariaDB: sv.MariaDB, Name: s.Prefix,
@@ -76,7 +76,7 @@ type previewing struct {
 	s            *Settings
 	deps         connector.Deps
 	x            *session
-	sv           *server
+	sv           *facts
 	encoder      format.Encoder
 	sequence     uint64
 	tables       int

@@ -11,8 +11,8 @@ import (
 	"github.com/sluice-io/sluice/runner/connector"
 )
 
-// server is what a session's server says about itself.
-type server struct {
+// facts are what a session's server says about itself.
+type facts struct {
 	MariaDB bool
 	Version string // as SELECT VERSION() prints it
 	number  [3]int // major, minor, patch
@@ -27,13 +27,13 @@ var variables = []string{
 	"lower_case_table_names", "log_slave_updates", "log_replica_updates", "max_allowed_packet",
 }
 
-// readServer asks the server of a session about itself.
-func readServer(x *session) (*server, error) {
+// readFacts asks the server of a session about itself.
+func readFacts(x *session) (*facts, error) {
 	got, err := x.rows("SELECT VERSION()")
 	if err != nil {
 		return nil, err
 	}
-	sv := &server{vars: map[string]string{}}
+	sv := &facts{vars: map[string]string{}}
 	if len(got) != 1 || len(got[0]) != 1 {
 		return nil, errors.New("SELECT VERSION() gave no row")
 	}
@@ -67,7 +67,7 @@ func parseVersion(s string) (mariadb bool, number [3]int) {
 }
 
 // supported is nil for MySQL 8.0.1 and later and MariaDB 10.5 and later.
-func (sv *server) supported() error {
+func (sv *facts) supported() error {
 	name, oldest, least := "MySQL", "8.0.1", [3]int{8, 0, 1}
 	if sv.MariaDB {
 		name, oldest, least = "MariaDB", "10.5", [3]int{10, 5, 0}
@@ -88,7 +88,7 @@ func (sv *server) supported() error {
 }
 
 // name is "MySQL 8.0.36" or "MariaDB 10.11.6-MariaDB".
-func (sv *server) name() string {
+func (sv *facts) name() string {
 	if sv.MariaDB {
 		return "MariaDB " + strings.TrimSuffix(strings.Split(sv.Version, "-")[0], "-log")
 	}
@@ -96,7 +96,7 @@ func (sv *server) name() string {
 }
 
 // tables are the settings' patterns as this server compares names.
-func (sv *server) tables(s *Settings) Tables {
+func (sv *facts) tables(s *Settings) Tables {
 	if v := sv.vars["lower_case_table_names"]; v != "" && v != "0" {
 		return s.Tables.Fold()
 	}
@@ -104,7 +104,7 @@ func (sv *server) tables(s *Settings) Tables {
 }
 
 // isOn reads a boolean variable.
-func (sv *server) isOn(name string) bool {
+func (sv *facts) isOn(name string) bool {
 	switch strings.ToUpper(sv.vars[name]) {
 	case "ON", "1", "TRUE", "YES":
 		return true
