@@ -24,6 +24,11 @@ var (
 	ErrRebalance = errors.New("the consumer group rebalances")
 	// ErrFenced: another member has this identity, or the coordinator no longer knows us.
 	ErrFenced = errors.New("fenced by another member")
+	// ErrProducerFenced is ErrFenced of a transactional producer: a newer one has the
+	// transactional id, or the coordinator aborted a transaction that was open for longer
+	// than allowed. The second happens with nobody else there, so it does not prove that
+	// another process has this identity.
+	ErrProducerFenced = fmt.Errorf("the transactional producer is no longer the newest: %w", ErrFenced)
 	// ErrUnanswered: a commit was sent and its answer did not arrive. It must not be
 	// sent again; the group is to be joined anew.
 	ErrUnanswered = errors.New("the answer to a commit did not arrive")
@@ -58,7 +63,8 @@ func classify(err error) error {
 		{ErrAuth, []error{sarama.ErrSASLAuthenticationFailed, sarama.ErrUnsupportedSASLMechanism, sarama.ErrIllegalSASLState}},
 		{ErrDenied, []error{sarama.ErrTopicAuthorizationFailed, sarama.ErrGroupAuthorizationFailed,
 			sarama.ErrClusterAuthorizationFailed, sarama.ErrTransactionalIDAuthorizationFailed}},
-		{ErrFenced, []error{sarama.ErrFencedInstancedId, sarama.ErrProducerFenced, sarama.ErrInvalidProducerEpoch}},
+		{ErrProducerFenced, []error{sarama.ErrProducerFenced, sarama.ErrInvalidProducerEpoch}},
+		{ErrFenced, []error{sarama.ErrFencedInstancedId}},
 		{ErrRebalance, []error{sarama.ErrRebalanceInProgress, sarama.ErrUnknownMemberId, sarama.ErrIllegalGeneration,
 			sarama.ErrMemberIdRequired, sarama.ErrSessionPartitionCountChanged}},
 		{ErrNoTopic, []error{sarama.ErrUnknownTopicOrPartition, sarama.ErrInvalidTopic}},
@@ -129,6 +135,8 @@ func Remedy(err error) string {
 		return "The cluster has fewer brokers than the topic is to have replicas. Lower the number of replicas."
 	case errors.Is(err, ErrNoTopic):
 		return "The topic does not exist. Create it or correct its name."
+	case errors.Is(err, ErrProducerFenced):
+		return "A transaction was open for too long, or another process runs with the same identity. It is tried again; if this goes on, look for the other process."
 	case errors.Is(err, ErrFenced):
 		return "Another process runs with the same identity. Stop it, or give this one a data directory of its own."
 	case errors.Is(err, ErrMessageTooLarge):

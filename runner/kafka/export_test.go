@@ -18,7 +18,7 @@ func (t *Txn) Begin(ctx context.Context, records []Out, m Member, positions map[
 }
 
 // End ends a transaction that Begin left open.
-func (t *Txn) End(ctx context.Context, commit bool) error { return t.end(ctx, commit) }
+func (t *Txn) End(ctx context.Context, commit bool) error { return t.w.end(ctx, commit) }
 
 // Client is the sarama client of o.
 func (o *Offsets) Client() sarama.Client { return o.client }

@@ -62,6 +62,11 @@ func (w *writer) initProducer(ctx context.Context, timeout time.Duration) error 
 	if w.transactionalID != nil {
 		return w.coordinateTxn(ctx, attempt)
 	}
+	return w.anyBroker(ctx, attempt)
+}
+
+// anyBroker asks whichever broker answers.
+func (w *writer) anyBroker(ctx context.Context, attempt func(*sarama.Broker) (bool, error)) error {
 	return w.follow(ctx, func() (*sarama.Broker, error) {
 		if b := w.client.LeastLoadedBroker(); b != nil {
 			return b, nil
@@ -199,7 +204,7 @@ func (w *writer) batch(ctx context.Context, tp TP, outs []Out) (int64, error) {
 		return leaderMoved(block.Err) && (w.id >= 0 || !mayHaveTaken(block.Err)), block.Err
 	})
 	if err == nil && w.id >= 0 {
-		w.sequence[tp] += int32(len(outs))
+		w.sequence[tp] = addSequence(w.sequence[tp], int32(len(outs)))
 	}
 	return offset, err
 }

@@ -88,17 +88,28 @@ func (t *Txn) Write(ctx context.Context, records []Out, m Member, positions map[
 func (t *Txn) write(ctx context.Context, records []Out, m Member, positions map[TP]Committed) error {
 	err := t.fill(ctx, records, m, positions)
 	if err == nil {
-		return t.end(ctx, true)
+		return t.w.end(ctx, true)
 	}
-	// Nothing can become visible any more. When the broker answered, nothing of ours
-	// is under way and the abort frees readers at once; otherwise late bytes could
-	// follow the abort, and the epoch that InitProducerId raises keeps them out.
-	if answered(err) && !errors.Is(err, sarama.ErrProducerFenced) && !errors.Is(err, sarama.ErrInvalidProducerEpoch) {
-		abort, stop := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
-		defer stop()
-		_ = t.end(abort, false)
+	if answered(err) {
+		t.w.abort(ctx, err)
 	}
 	return err
+}
+
+// abortFor bounds the wait for an abort, which only spares readers a wait.
+const abortFor = time.Second
+
+// abort ends a transaction that failed with err. Nothing of it can become visible any
+// more. When the broker answered everything, nothing of ours is under way and the
+// abort frees readers at once; otherwise it must not be called: late bytes could
+// follow the abort, and the epoch that InitProducerId raises keeps them out.
+func (w *writer) abort(ctx context.Context, err error) {
+	if errors.Is(err, ErrProducerFenced) {
+		return
+	}
+	abort, stop := context.WithTimeout(context.WithoutCancel(ctx), abortFor)
+	defer stop()
+	_ = w.end(abort, false)
 }
 
 // fill does everything before the end of the transaction.
@@ -107,7 +118,7 @@ func (t *Txn) fill(ctx context.Context, records []Out, m Member, positions map[T
 	if err != nil {
 		return err
 	}
-	if err := t.enlist(ctx, order); err != nil {
+	if err := t.w.enlist(ctx, order); err != nil {
 		return fmt.Errorf("adding partitions: %w", err)
 	}
 	for _, tp := range order {
@@ -132,19 +143,20 @@ func txnAgain(e sarama.KError) bool {
 	return moved(e) || leaderMoved(e) || e == sarama.ErrConcurrentTransactions || e == sarama.ErrUnknownTopicOrPartition
 }
 
-func (t *Txn) enlist(ctx context.Context, tps []TP) error {
+// enlist adds partitions to the transaction, which begins it.
+func (w *writer) enlist(ctx context.Context, tps []TP) error {
 	if len(tps) == 0 {
 		return nil
 	}
 	for _, tp := range tps { // a topic that does not exist is answered by metadata, not by retries
-		if _, err := await(ctx, func() (*sarama.Broker, error) { return t.w.client.Leader(tp.Topic, tp.Partition) }, nil); errors.Is(err, sarama.ErrUnknownTopicOrPartition) {
+		if _, err := await(ctx, func() (*sarama.Broker, error) { return w.client.Leader(tp.Topic, tp.Partition) }, nil); errors.Is(err, sarama.ErrUnknownTopicOrPartition) {
 			return fmt.Errorf("%s/%d: %w", tp.Topic, tp.Partition, classify(err))
 		}
 	}
-	return t.w.coordinateTxn(ctx, func(b *sarama.Broker) (bool, error) {
+	return w.coordinateTxn(ctx, func(b *sarama.Broker) (bool, error) {
 		req := &sarama.AddPartitionsToTxnRequest{
-			Version: txnVersion(t.w.conf.Version), TransactionalID: *t.w.transactionalID,
-			ProducerID: t.w.id, ProducerEpoch: t.w.epoch, TopicPartitions: byTopic(tps),
+			Version: txnVersion(w.conf.Version), TransactionalID: *w.transactionalID,
+			ProducerID: w.id, ProducerEpoch: w.epoch, TopicPartitions: byTopic(tps),
 		}
 		r, err := await(ctx, func() (*sarama.AddPartitionsToTxnResponse, error) { return b.AddPartitionsToTxn(req) }, nil)
 		if err != nil {
@@ -229,12 +241,12 @@ func txnCommitRequest(v sarama.KafkaVersion, m Member, positions map[TP]Committe
 // end commits or aborts. A commit that was sent and not answered well is ErrUnanswered:
 // asking again is allowed (the coordinator answers alike for a transaction that it has
 // committed) but the search for a good answer may fail.
-func (t *Txn) end(ctx context.Context, commit bool) error {
+func (w *writer) end(ctx context.Context, commit bool) error {
 	doubtful := false
-	err := t.w.coordinateTxn(ctx, func(b *sarama.Broker) (bool, error) {
+	err := w.coordinateTxn(ctx, func(b *sarama.Broker) (bool, error) {
 		req := &sarama.EndTxnRequest{
-			Version: txnVersion(t.w.conf.Version), TransactionalID: *t.w.transactionalID,
-			ProducerID: t.w.id, ProducerEpoch: t.w.epoch, TransactionResult: commit,
+			Version: txnVersion(w.conf.Version), TransactionalID: *w.transactionalID,
+			ProducerID: w.id, ProducerEpoch: w.epoch, TransactionResult: commit,
 		}
 		r, err := await(ctx, func() (*sarama.EndTxnResponse, error) { return b.EndTxn(req) }, nil)
 		if err != nil {

@@ -132,3 +132,8 @@ func txnVersion(v sarama.KafkaVersion) int16 {
 func txnCommitVersion(v sarama.KafkaVersion) int16 {
 	return at(v, 0, step{sarama.V2_5_0_0, 3}, step{sarama.V2_1_0_0, 2}, step{sarama.V2_0_0_0, 1})
 }
+
+// describeConfigsVersion: any answers what is asked of it here; brokers drop old ones.
+func describeConfigsVersion(v sarama.KafkaVersion) int16 {
+	return at(v, 0, step{sarama.V2_8_0_0, 4}, step{sarama.V2_0_0_0, 2}, step{sarama.V1_1_0_0, 1})
+}

@@ -1,0 +1,350 @@
+package kafka
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/sluice-io/sluice/runner/record"
+)
+
+const (
+	// parcelBytes is where a record batch is cut, before compression, unless its topic
+	// takes only smaller ones.
+	parcelBytes = 900 << 10
+	// keptBytes is how much memory an empty Batch holds on to for its next records.
+	keptBytes = 16 << 20
+	// squeezeFrom: less is sent as it is.
+	squeezeFrom = 512
+	// maxPartition is far above what a topic has.
+	maxPartition = 1 << 20
+)
+
+// Batch collects the records of a transaction in the form in which they are sent: for
+// each partition one or more record batches, which are compressed as they fill. It
+// belongs to no transaction until Stream.Commit, and survives the Stream that made
+// it: after an error the same Batch can be given to the next one.
+//
+// A Batch is for one goroutine at a time.
+type Batch struct {
+	limit   func(topic string) int
+	squeeze squeezer
+	topics  map[string][]*shelf // by partition
+	last    struct {            // of Append
+		topic  string
+		shelfs []*shelf
+	}
+	used    []*shelf // since Reset, in order of their first record
+	touched []*shelf // since Mark
+	free    [][]byte
+	headers []byte // scratch
+	tail    []byte // scratch
+	err     error  // what cannot be encoded
+
+	records, unmarkedRecords int
+	bytes, unmarked          int64
+}
+
+// shelf holds the records of one partition.
+type shelf struct {
+	tp    TP
+	limit int // of a record batch, before compression
+	done  []*parcel
+	// open are batches that are being filled: the last one, and before it those that are
+	// full but have records that are not marked yet. What is marked is a prefix of the first.
+	open    []chunk
+	mark    mark
+	used    bool
+	touched bool
+
+	sending
+}
+
+// chunk is a record batch that is being filled, with room for its header in front.
+type chunk struct {
+	raw []byte
+	mark
+	first int64 // timestamp
+}
+
+// mark is how much of a chunk there is.
+type mark struct {
+	size   int
+	count  int32
+	newest int64 // timestamp
+}
+
+// parcel is a record batch as it is sent.
+type parcel struct {
+	bytes    []byte
+	count    int32
+	sequence int32
+	pending  bool // it is under way
+	doubtful bool // it was sent and not answered: the broker may have it
+}
+
+func newBatch(limit func(string) int, squeeze squeezer) *Batch {
+	return &Batch{limit: limit, squeeze: squeeze, topics: make(map[string][]*shelf)}
+}
+
+// Append adds a record and copies what it refers to. timestamp is in milliseconds
+// since the Unix epoch; 0 means now. A nil key or value is Kafka's null. The partition
+// must exist; a record that is larger than its topic takes goes alone, and the broker
+// decides.
+func (b *Batch) Append(tp TP, key, value []byte, headers []record.Header, timestamp int64) {
+	if timestamp <= 0 {
+		timestamp = time.Now().UnixMilli()
+	}
+	if tp.Partition < 0 || tp.Partition > maxPartition {
+		b.err = fmt.Errorf("topic %s has no partition %d", tp.Topic, tp.Partition)
+		return
+	}
+	b.headers = appendHeaders(b.headers[:0], headers)
+	b.add(b.shelf(tp), &fields{key: key, value: value, headers: b.headers, count: len(headers), timestamp: timestamp})
+}
+
+// Bytes is the size of what it holds as it will be sent: what is in full batches is
+// compressed already.
+func (b *Batch) Bytes() int64 { return b.bytes }
+
+// Records is how many were appended.
+func (b *Batch) Records() int { return b.records }
+
+// Unmarked is the size of what was appended since the last Mark. It is not compressed.
+func (b *Batch) Unmarked() int64 { return b.unmarked }
+
+// Mark ends a group of records: Tag and Drop do not reach it any more.
+func (b *Batch) Mark() {
+	for _, s := range b.touched {
+		s.touched = false
+		last := len(s.open) - 1
+		for _, c := range s.open[:last] {
+			b.seal(s, c)
+		}
+		s.open[0] = s.open[last]
+		clear(s.open[1:])
+		s.open = s.open[:1]
+		s.mark = s.open[0].mark
+	}
+	b.touched = b.touched[:0]
+	b.unmarked, b.unmarkedRecords = 0, 0
+}
+
+// Tag adds headers to every record that was appended since the last Mark.
+func (b *Batch) Tag(headers []record.Header) {
+	if len(headers) == 0 || b.unmarkedRecords == 0 {
+		return
+	}
+	more := appendHeaders(nil, headers)
+	for _, s := range b.touched {
+		b.retag(s, more, len(headers))
+	}
+}
+
+// retag takes the unmarked records of s out and adds them again with more headers.
+func (b *Batch) retag(s *shelf, more []byte, count int) {
+	type run struct {
+		raw   []byte
+		first int64
+	}
+	runs := make([]run, 0, len(s.open))
+	b.tail = append(b.tail[:0], s.open[0].raw[s.mark.size:]...)
+	runs = append(runs, run{b.tail, s.open[0].first})
+	behind := slices.Clone(s.open[1:])
+	for _, c := range behind {
+		runs = append(runs, run{c.raw[batchHeaderBytes:], c.first})
+	}
+	s.open = s.open[:1]
+	s.back()
+	for _, r := range runs {
+		for left := r.raw; len(left) > 0; {
+			var f fields
+			rest, err := f.parse(left, r.first)
+			if err != nil { // they are our own
+				b.err = err
+				return
+			}
+			b.count(-1, -int64(len(left)-len(rest)))
+			left = rest
+			b.headers = append(append(b.headers[:0], f.headers...), more...)
+			f.headers, f.count = b.headers, f.count+count
+			b.add(s, &f)
+		}
+	}
+	for _, c := range behind {
+		b.give(c.raw)
+	}
+	if cap(b.tail) > parcelBytes*2 {
+		b.tail = nil
+	}
+}
+
+// Drop takes out what was appended since the last Mark.
+func (b *Batch) Drop() {
+	for _, s := range b.touched {
+		s.touched = false
+		for i := range s.open[1:] {
+			b.give(s.open[1+i].raw)
+		}
+		clear(s.open[1:])
+		s.open = s.open[:1]
+		s.back()
+	}
+	b.touched = b.touched[:0]
+	b.count(-b.unmarkedRecords, -b.unmarked)
+}
+
+// back goes back to the mark; only the first chunk is left.
+func (s *shelf) back() {
+	c := &s.open[0]
+	c.raw, c.mark = c.raw[:s.mark.size], s.mark
+}
+
+// Seal marks everything and compresses what is left, so that Stream.Commit, which
+// calls it otherwise, has only to send.
+func (b *Batch) Seal() error {
+	b.Mark()
+	for _, s := range b.used {
+		for _, c := range s.open {
+			b.seal(s, c)
+		}
+		s.open, s.mark = s.open[:0], mark{}
+	}
+	if b.err != nil {
+		return fmt.Errorf("encoding records: %w", b.err)
+	}
+	return nil
+}
+
+// Reset empties the Batch and keeps up to 16 MiB of its memory.
+func (b *Batch) Reset() {
+	for _, s := range b.used {
+		for _, c := range s.open {
+			b.give(c.raw)
+		}
+		for _, p := range s.done {
+			b.give(p.bytes)
+		}
+		clear(s.open)
+		clear(s.done)
+		s.open, s.done, s.mark = s.open[:0], s.done[:0], mark{}
+		s.used, s.touched = false, false
+		s.limit = b.limit(s.tp.Topic)
+	}
+	b.used, b.touched = b.used[:0], b.touched[:0]
+	b.records, b.unmarkedRecords, b.bytes, b.unmarked, b.err = 0, 0, 0, 0, nil
+	kept := 0
+	for i, f := range b.free {
+		if kept += cap(f); kept > keptBytes {
+			clear(b.free[i:])
+			b.free = b.free[:i]
+			break
+		}
+	}
+}
+
+func (b *Batch) shelf(tp TP) *shelf {
+	if b.last.topic != tp.Topic || b.last.shelfs == nil {
+		b.last.topic, b.last.shelfs = tp.Topic, b.topics[tp.Topic]
+	}
+	if int(tp.Partition) < len(b.last.shelfs) {
+		return b.last.shelfs[tp.Partition]
+	}
+	limit := b.limit(tp.Topic)
+	for p := int32(len(b.last.shelfs)); p <= tp.Partition; p++ {
+		b.last.shelfs = append(b.last.shelfs, &shelf{tp: TP{tp.Topic, p}, limit: limit})
+	}
+	b.topics[tp.Topic] = b.last.shelfs
+	return b.last.shelfs[tp.Partition]
+}
+
+func (b *Batch) count(records int, bytes int64) {
+	b.records += records
+	b.unmarkedRecords += records
+	b.bytes += bytes
+	b.unmarked += bytes
+}
+
+// add puts a record onto a shelf.
+func (b *Batch) add(s *shelf, f *fields) {
+	if len(s.open) == 0 {
+		if !s.used {
+			s.used = true
+			b.used = append(b.used, s)
+		}
+		s.open = append(s.open, chunk{raw: b.take(), mark: mark{size: batchHeaderBytes}})
+		s.mark = mark{size: batchHeaderBytes}
+	}
+	if !s.touched {
+		s.touched = true
+		b.touched = append(b.touched, s)
+	}
+	c := &s.open[len(s.open)-1]
+	size := f.bodySize(c.first, c.count)
+	if c.count > 0 && c.size+size+5 > s.limit {
+		c = b.cut(s)
+	}
+	if c.count == 0 {
+		c.first, c.newest = f.timestamp, f.timestamp
+		size = f.bodySize(c.first, 0)
+	}
+	before := c.size
+	c.raw = f.append(c.raw, size, c.first, c.count)
+	c.size = len(c.raw)
+	c.count++
+	c.newest = max(c.newest, f.timestamp)
+	b.count(1, int64(c.size-before))
+}
+
+// cut begins a new chunk of s.
+func (b *Batch) cut(s *shelf) *chunk {
+	c := chunk{raw: b.take(), mark: mark{size: batchHeaderBytes}}
+	if len(s.open) == 1 && s.mark.count == s.open[0].count {
+		b.seal(s, s.open[0])
+		s.open[0], s.mark = c, c.mark
+	} else {
+		s.open = append(s.open, c)
+	}
+	return &s.open[len(s.open)-1]
+}
+
+// seal makes a parcel of a chunk.
+func (b *Batch) seal(s *shelf, c chunk) {
+	if c.count == 0 {
+		b.give(c.raw)
+		return
+	}
+	out, codec := c.raw, int16(0)
+	if b.squeeze.codec != 0 && len(c.raw) > squeezeFrom {
+		small, err := b.squeeze.append(b.take(), c.raw[batchHeaderBytes:])
+		switch {
+		case err != nil:
+			b.err = err
+			b.give(small)
+		case len(small) < len(c.raw):
+			b.give(c.raw)
+			out, codec = small, int16(b.squeeze.codec)
+		default:
+			b.give(small)
+		}
+	}
+	b.bytes += int64(len(out) - len(c.raw))
+	sealBatch(out, codec, c.count, c.first, c.newest)
+	s.done = append(s.done, &parcel{bytes: out, count: c.count})
+}
+
+// take returns a buffer with room for a batch's header.
+func (b *Batch) take() []byte {
+	if n := len(b.free); n > 0 {
+		f := b.free[n-1]
+		b.free = b.free[:n-1]
+		return f[:batchHeaderBytes]
+	}
+	return make([]byte, batchHeaderBytes, 16<<10)
+}
+
+func (b *Batch) give(f []byte) {
+	if cap(f) >= batchHeaderBytes {
+		b.free = append(b.free, f)
+	}
+}
