@@ -90,10 +90,15 @@ type TaskStatus struct {
 	Node        string
 	connector.Status
 	Partitions []PartitionStatus
-	UpdatedAt  time.Time
+	// Progress is how far a source has come with the parts that it works through, as of
+	// the last time it said so; at most 500 of them.
+	Progress  []connector.Progress
+	UpdatedAt time.Time
 }
 
-// PartitionStatus is where one partition of a task stands.
+// PartitionStatus is where one partition of a task stands. A source's reader is shown as
+// one, with no topic and partition -1: its LagMillis is how old the newest change was
+// when it was read.
 type PartitionStatus struct {
 	Topic     string `json:"topic"`
 	Partition int32  `json:"partition"`

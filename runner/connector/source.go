@@ -30,7 +30,8 @@ type Source interface {
 // that took place. Values are JSON texts.
 type Saved map[string][]byte
 
-// Entry replaces one value of what is Saved; a nil Value removes it.
+// Entry replaces one value of what is Saved; a nil Value removes it. Keys that begin
+// with a dot are the runner's own; a Value is a JSON text.
 type Entry struct {
 	Key   string
 	Value []byte
@@ -41,8 +42,18 @@ type Start struct {
 	// Saved is empty at the first start and after an operator's reset.
 	Saved Saved
 	// Choice answers the GapError that the last Run ended with; "" when none was made.
+	// It comes with every Start until the first entry after it is visible. With nothing
+	// Saved it says that the position was lost (the runner offers the choices then):
+	// ChoiceSnapshot copies everything anew, ChoiceNow goes on with what changes from now.
 	Choice string
 }
+
+// Choices that a source offers when it stands at a gap.
+const (
+	ChoiceSnapshot = "snapshot" // copy everything anew, then go on
+	ChoiceNow      = "now"      // go on with what changes from now on
+	ChoiceStay     = "stay"     // nothing happens; the runner adds and answers it
+)
 
 // Outgoing is a record that a source writes.
 type Outgoing struct {
@@ -61,7 +72,8 @@ type Outgoing struct {
 // Tag, Mark and Flush are for one goroutine, the others for any.
 type Outlet interface {
 	// Write adds a record to the fact that is open. It copies what the record refers to
-	// before it returns, except Headers' keys. It does not wait. A *RecordError with
+	// before it returns, except Headers' keys. It does not wait, but for the shape of a
+	// topic that it sees for the first time. A *RecordError with
 	// Code "oversize" means that the topic does not take a record of this size; nothing
 	// was added. A topic that does not exist is a *WrongError.
 	Write(r *Outgoing) error
@@ -99,10 +111,10 @@ type Progress struct {
 	Target string        `json:"target"` // where it goes: a topic
 	Phase  string        `json:"phase"`  // in words of the source: "waiting", "snapshot", "streaming"
 	Done   int64         `json:"done"`
-	Total  int64         `json:"total"` // 0 when unknown; an estimate that Done may pass
-	Unit   string        `json:"unit"`  // "rows"
-	Rate   float64       `json:"rate"`  // Unit a second, lately
-	Left   time.Duration `json:"-"`     // estimated; 0 when unknown
+	Total  int64         `json:"total"`          // 0 when unknown; an estimate that Done may pass
+	Unit   string        `json:"unit"`           // "rows"
+	Rate   float64       `json:"rate"`           // Unit a second, lately
+	Left   time.Duration `json:"left,omitempty"` // estimated, in nanoseconds; 0 when unknown
 	Detail string        `json:"detail,omitempty"`
 }
 

@@ -8,6 +8,7 @@ import (
 	gomysql "github.com/go-mysql-org/go-mysql/mysql"
 
 	"github.com/sluice-io/sluice/runner/connector"
+	"github.com/sluice-io/sluice/runner/kafka"
 	"github.com/sluice-io/sluice/runner/mysql/format"
 	"github.com/sluice-io/sluice/runner/mysql/row"
 	"github.com/sluice-io/sluice/runner/record"
@@ -129,7 +130,7 @@ func (p *previewing) row(name string, shape connector.TopicShape, table *row.Tab
 		Origin:   format.Origin{EventTime: now, ReadTime: now},
 		Sequence: func() uint64 { p.sequence++; return p.sequence }}
 	err := p.encoder.Encode(c, func(m *format.Message) error {
-		partition := partitionOf(m.Key, int32(shape.Partitions))
+		partition := kafka.PartitionOf(m.Key, int32(shape.Partitions))
 		sample := connector.Sample{Source: connector.SampleSource{Topic: shape.Name, Partition: partition, Offset: -1},
 			Title: fmt.Sprintf("%s, partition %d", shape.Name, partition), MediaType: "application/json", Key: string(m.Key), Body: string(m.Value)}
 		if n := len(m.Key) + len(m.Value); n > shape.MaxMessageBytes {

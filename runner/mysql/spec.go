@@ -90,7 +90,7 @@ func writeFields() []connector.Field {
 		{Key: keyFormat, Label: "Message format", Kind: connector.Enum, Shapes: true, Default: connector.Const(FormatDataWorks),
 			Options: []connector.Option{
 				{Value: FormatDataWorks, Label: "DataWorks", Help: "schema, payload and version; an update is two messages, before and after."},
-				{Value: FormatDebezium, Label: "Debezium", Help: "The envelope of Debezium's MySQL connector as JSON with schemas, one message a change."}},
+				{Value: FormatDebezium, Label: "Debezium", Help: "The envelope of Debezium's MySQL connector as JSON without schemas, one message a change."}},
 			Help: "Keys are the primary key in either; see the formats page for samples."},
 		{Key: keyTimezone, Label: "Time zone", Kind: connector.String, Shapes: true, Default: connector.Const("GMT+08:00"), Validate: connector.ValidZone,
 			Help: "DATE and DATETIME are wall time in it, TIMESTAMP is printed in it: GMT±hh:mm or a name such as Asia/Shanghai."},
