@@ -4,6 +4,8 @@ package e2e
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -195,6 +197,72 @@ func TestODPSAmbiguous(t *testing.T) {
 	})
 	b.choose(c, 2, "redo")
 	b.produce(300, 600, 3)
+	c.AwaitDelivered(b.kafka, b.topic, 60*time.Second)
+	c.AwaitState(75*time.Second, "RUNNING")
+	if v := b.odps.JudgeNumbers(b.ledger, b.table); !v.OK() {
+		t.Errorf("after the choices: %s", v)
+	}
+	b.mustDivertNothing(c)
+}
+
+// TestODPSChoicesOfSessions: a chunk with three sessions, one of which is committed; nobody knows what became of the
+// others. A person answers for one of them, then for what is left; nothing is written twice, nothing else is missing.
+func TestODPSChoicesOfSessions(t *testing.T) {
+	t.Parallel()
+	b := layODPS(t, 3, harness.SluiceOptions{})
+	b.table = "numbers"
+	b.odps.SQL("CREATE TABLE numbers (n BIGINT, pad STRING) PARTITIONED BY (pt STRING)")
+	c := b.deploy("odps-choices", map[string]string{"odps.table": b.table, "odps.mapping": "json", "odps.partition": "MINUTE", "flush.interval.ms": "2000"})
+	before := b.kafka.Positions(c.Group(), b.topic)
+	b.odps.SetFaults(harness.Fault{Operation: "CommitUpload", Status: 503, Code: "ServiceUnavailable"})
+	b.overMinutes(0, 90)
+	b.awaitIntents(c, before)
+	b.sluice.Kill9()
+	minutes := map[string]bool{}
+	for _, s := range b.odps.Sessions("NORMAL") {
+		minutes[s.Partition] = true
+	}
+	first := slices.Min(slices.Collect(maps.Keys(minutes)))
+	for _, s := range b.odps.Sessions("NORMAL") {
+		if s.Partition != first {
+			b.odps.SetSession(s.ID, "EXPIRED")
+		}
+	}
+	b.odps.SetFaults()
+	b.sluice.Restart()
+	offered := func(partition int32, want int) (out []string) {
+		t.Helper()
+		harness.Eventually(t, 60*time.Second, fmt.Sprintf("partition %d offers %d choices", partition, want), func() (bool, string) {
+			out = nil
+			for _, open := range c.Choices() {
+				for _, o := range open.Options {
+					if open.Partition == partition {
+						out = append(out, o.Choice)
+					}
+				}
+			}
+			return len(out) == want, fmt.Sprint(out)
+		})
+		return out
+	}
+	options := offered(0, 7) // done, redo, each of two sessions, stay
+	_, session, _ := strings.Cut(options[2], ":")
+	var at string
+	for _, s := range b.odps.Sessions() {
+		if s.ID == session {
+			at = s.Partition
+		}
+	}
+	minute := slices.Index(slices.Sorted(maps.Keys(minutes)), at)
+	b.choose(c, 0, "done:"+session) // which is not true: its rows are given up
+	for offset := int64(minute); offset < 30; offset += 3 {
+		b.ledger.Forget(b.topic, 0, offset, offset+1)
+	}
+	offered(0, 3)
+	for partition := range int32(3) {
+		b.choose(c, partition, "redo")
+	}
+	b.overMinutes(90, 180)
 	c.AwaitDelivered(b.kafka, b.topic, 60*time.Second)
 	c.AwaitState(75*time.Second, "RUNNING")
 	if v := b.odps.JudgeNumbers(b.ledger, b.table); !v.OK() {

@@ -25,13 +25,20 @@ func (t *sinkTask) Choose(ctx context.Context, tp kafka.TP, choice string, offse
 		return notNow
 	}
 	p.mu.Lock()
-	offered, in, state := p.choices, p.intent, p.status.State
+	offered, asked, in, state := p.choices, p.asked, p.intent, p.status.State
 	p.mu.Unlock()
 	if state != connector.StateGap || !slices.ContainsFunc(offered, func(c connector.Choice) bool { return c.Choice == choice }) {
 		return connector.FieldError{Field: "choice", Message: fmt.Sprintf("%q is not offered for %s/%d.", choice, tp.Topic, tp.Partition)}
 	}
 	if choice == choiceStay {
 		return nil
+	}
+	if asked {
+		if answered, ok, err := s.answered(in, choice); err != nil {
+			return err
+		} else if ok {
+			return t.settleAgain(ctx, s, tp, choice, answered, notNow)
+		}
 	}
 	to, err := s.chosen(ctx, tp, choice, offset, in)
 	if err != nil {
@@ -48,16 +55,55 @@ func (t *sinkTask) Choose(ctx context.Context, tp kafka.TP, choice string, offse
 	if choice == choiceDone || choice == choiceRedo { // the position does not leave the line it was on
 		h.Epoch, h.Last = s.lines[tp].header.Epoch, s.lines[tp].header.Last
 	}
-	if err := s.commits.commit(ctx, tp, to, h, nil, nil); err != nil {
-		s.end(err)
-		if membershipOver(err) && !errors.Is(err, kafka.ErrUnanswered) {
-			return notNow // nothing was written: the group was just being joined anew
-		}
+	if err := s.commitChoice(ctx, tp, to, h, nil, notNow); err != nil {
 		return err
 	}
 	t.o.Log(LogInfo, fmt.Sprintf("An operator chose %q: the partition goes on at offset %d.", choice, to), map[string]string{"topic": tp.Topic, "partition": fmt.Sprint(tp.Partition)})
 	s.end(errRejoin)
 	return nil
+}
+
+// answered is the intent with a person's answer in it, where the sink keeps answers there.
+func (s *taskSession) answered(in *connector.Intent, choice string) (*connector.Intent, bool, error) {
+	chooser, ok := s.clients.sink.(connector.Chooser)
+	if !ok || in == nil {
+		return nil, false, nil
+	}
+	payload, ok, err := chooser.Choose(*in, choice)
+	if err != nil || !ok {
+		return nil, false, err
+	}
+	answered := *in
+	answered.Payload = payload
+	return &answered, true, nil
+}
+
+// settleAgain commits the intent with a person's answer in it, and joins the group anew:
+// with its partitions the task resolves their intents.
+func (t *sinkTask) settleAgain(ctx context.Context, s *taskSession, tp kafka.TP, choice string, in *connector.Intent, notNow error) error {
+	if err := t.fault(stepChoose, tp); err != nil {
+		return err
+	}
+	if err := s.commitChoice(ctx, tp, in.First, s.lines[tp].header, in, notNow); err != nil {
+		return err
+	}
+	t.o.Log(LogInfo, fmt.Sprintf("An operator chose %q: offsets %d to %d are resolved once more with that.", choice, in.First, in.Next-1), map[string]string{"topic": tp.Topic, "partition": fmt.Sprint(tp.Partition)})
+	s.end(errRejoin)
+	return nil
+}
+
+// commitChoice commits what was chosen. notNow is answered where nothing was written
+// because the group was just being joined anew.
+func (s *taskSession) commitChoice(ctx context.Context, tp kafka.TP, to int64, h header, in *connector.Intent, notNow error) error {
+	err := s.commits.commit(ctx, tp, to, h, in, nil)
+	if err == nil {
+		return nil
+	}
+	s.end(err)
+	if membershipOver(err) && !errors.Is(err, kafka.ErrUnanswered) {
+		return notNow
+	}
+	return err
 }
 
 // joining tells that the task is not a member of its group at the moment, or about to

@@ -71,6 +71,7 @@ type stopError struct {
 	field   string // the setting that is the cause, "" when none is
 	lost    string
 	choices []connector.Choice
+	asked   bool // the choices are the sink's
 }
 
 func (e *stopError) Error() string { return e.cause }

@@ -48,8 +48,8 @@ func anewStop(lost string) *stopError {
 // an interrupted delivery began.
 func intentStop(lost string, in *connector.Intent, offered []connector.Choice) *stopError {
 	e := &stopError{state: connector.StateGap, cause: sentenceOf(lost), lost: lost, remedy: "Look at the destination, then choose."}
-	e.choices = offered
-	if len(e.choices) == 0 {
+	e.choices, e.asked = offered, len(offered) > 0
+	if !e.asked {
 		e.choices = []connector.Choice{
 			{Choice: choiceDone, Title: "It is there: go on behind it", Risk: fmt.Sprintf("What of offsets %d to %d is not at the destination stays missing.", in.First, in.Next-1)},
 			{Choice: choiceRedo, Title: "Deliver the range again", Risk: fmt.Sprintf("What of offsets %d to %d is at the destination is there twice.", in.First, in.Next-1)},

@@ -251,13 +251,22 @@ func (l *partitionLine) persistent(ctx context.Context, giveUp int, act func() e
 		if errors.As(err, &away) {
 			after = away.After
 		}
-		if l.st.recovering(sentence(err), "Nothing to do if it passes: the position waits, and delivery goes on by itself.") {
+		if l.st.recovering(sentence(err), awayRemedy(err)) {
 			l.t.o.Log(LogWarn, "Delivery waits: "+sentence(err), l.fields(map[string]string{"error": err.Error()}))
 		}
 		if !l.t.sleep(l.ctx, pause.next(after)) {
 			return context.Cause(l.ctx)
 		}
 	}
+}
+
+// awayRemedy is what to do about a system that is away.
+func awayRemedy(err error) string {
+	const wait = "Nothing to do if it passes: the position waits, and delivery goes on by itself."
+	if more := connector.Remedy(err); more != "" {
+		return wait + " " + more
+	}
+	return wait
 }
 
 // passes tells of an error that another attempt may mend.

@@ -31,6 +31,7 @@ type partitionState struct {
 	wrong   bool // status is of settings that cannot work
 	lost    string
 	choices []connector.Choice
+	asked   bool              // the choices are the sink's
 	intent  *connector.Intent // that waits for a choice
 }
 
@@ -56,7 +57,7 @@ func (p *partitionState) running() (was connector.Status) {
 	was = p.status
 	if was.State != connector.StateRunning {
 		p.status = connector.Status{State: connector.StateRunning, Since: time.Now().UTC()}
-		p.wrong, p.lost, p.choices, p.intent = false, "", nil, nil
+		p.wrong, p.lost, p.choices, p.asked, p.intent = false, "", nil, false, nil
 	}
 	return was
 }
@@ -82,7 +83,7 @@ func (p *partitionState) stop(e *stopError, in *connector.Intent) {
 		since = p.status.Since
 	}
 	p.status = connector.Status{State: e.state, Cause: e.cause, Remedy: e.remedy, Field: e.field, Since: since}
-	p.wrong, p.lost, p.choices, p.intent = e.wrong, e.lost, e.choices, in
+	p.wrong, p.lost, p.choices, p.asked, p.intent = e.wrong, e.lost, e.choices, e.asked, in
 }
 
 // moved notes a new position.

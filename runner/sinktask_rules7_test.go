@@ -297,3 +297,53 @@ func (b *taskBed) logLines() []string {
 	defer b.mu.Unlock()
 	return append([]string{}, b.logs...)
 }
+
+// askingSink knows nothing of what was interrupted until a person has said it, which it keeps in the intent.
+type askingSink struct{ *runnertest.MemSink }
+
+const saidRedo = `,"said":"redo"}`
+
+func (s askingSink) Resolve(_ context.Context, in connector.Intent, _ connector.Guard) (connector.Outcome, error) {
+	if strings.HasSuffix(string(in.Payload), saidRedo) {
+		return connector.Outcome{Kind: connector.Redo}, nil
+	}
+	return connector.Outcome{Kind: connector.Unknown, Detail: "two parts are in doubt", Choices: []connector.Choice{{Choice: "redo:1", Title: "One", Risk: "None"}}}, nil
+}
+
+func (s askingSink) Choose(in connector.Intent, choice string) ([]byte, bool, error) {
+	if choice != "redo:1" {
+		return nil, false, nil
+	}
+	return []byte(strings.TrimSuffix(string(in.Payload), "}") + saidRedo), true, nil
+}
+
+// What a person says of a part of what is in doubt stands in the intent, with which the range is resolved once more.
+// The position does not move for that, and the runner's own choices stay what they are.
+func TestRule08AnswerInTheIntent(t *testing.T) {
+	t.Parallel()
+	b := newTaskBed(t, 1)
+	b.put(0, numbered("a", 0, 10)...)
+	if err := b.start(withKiller(runnertest.KillAt("intent.done", 1))).wait(); !isKilled(err) {
+		t.Fatal(err)
+	}
+	b.spec.NewSink = func(_ context.Context, c connector.Config, _ connector.Deps) (connector.Sink, error) {
+		return askingSink{runnertest.NewMemSink(b.dest, c)}, nil
+	}
+	before, _, err := runner.DecodeMetadata(b.position(0).Metadata)
+	b.check(err)
+	r := b.start()
+	st := r.untilState(0, connector.StateGap)
+	if len(st.Choices) != 2 || st.Choices[0].Choice != "redo:1" || st.Choices[1].Choice != "stay" {
+		t.Fatalf("offered %+v", st.Choices)
+	}
+	if err := r.task.Choose(b.ctx, b.tp(0), "redo", 0); err == nil {
+		t.Error("what is not offered was taken")
+	}
+	b.check(r.task.Choose(b.ctx, b.tp(0), "redo:1", 0))
+	b.allDelivered()
+	b.verify()
+	after, _, err := runner.DecodeMetadata(b.position(0).Metadata)
+	if err != nil || after.Epoch != before.Epoch {
+		t.Errorf("epoch %q, before %q, %v", after.Epoch, before.Epoch, err)
+	}
+}

@@ -40,6 +40,7 @@ type Standin struct {
 	part    string
 	bin     string
 	args    []string
+	dir     string
 	log     string
 	proc    *Process
 	runs    int
@@ -65,17 +66,30 @@ func (s *Suite) StartDiscardingStandin(t T) *Standin {
 // of the test's own. args are further arguments of e2e/standin.
 func (s *Suite) StartService(t T, part string, args ...string) *Standin {
 	t.Helper()
+	o := s.prepareService(t, part, args...)
+	o.Start()
+	return o
+}
+
+// prepareService makes one of several parts in one process ("fc,sts"), of which it is the first, without starting it.
+func (s *Suite) prepareService(t T, parts string, args ...string) *Standin {
+	t.Helper()
 	port, err := FreePort()
 	if err != nil {
 		t.Fatalf("%v", err)
 	}
-	o := &Standin{t: t, part: part, keyID: OSSKeyID, keySecret: OSSKeySecret, bin: s.build(t, "./e2e/standin", "standin"), log: t.TempDir()}
+	part, _, several := strings.Cut(parts, ",")
+	o := &Standin{t: t, part: part, keyID: OSSKeyID, keySecret: OSSKeySecret, bin: s.build(t, "./e2e/standin", "standin"), log: t.TempDir(),
+		dir: filepath.Join(t.TempDir(), part)}
 	// The address is chosen here so that a restarted stand-in has the same one.
-	o.args = append([]string{"-addr", fmt.Sprintf("127.0.0.1:%d", port), "-control", "127.0.0.1:0", "-dir", filepath.Join(t.TempDir(), part)}, args...)
-	if part != "oss" {
-		o.args = append(o.args, "-part", part)
+	addr := fmt.Sprintf("127.0.0.1:%d", port)
+	if several {
+		addr += ",127.0.0.1:0"
 	}
-	o.Start()
+	o.args = append([]string{"-addr", addr, "-control", "127.0.0.1:0", "-dir", o.dir}, args...)
+	if parts != "oss" {
+		o.args = append(o.args, "-part", parts)
+	}
 	return o
 }
 
@@ -139,6 +153,12 @@ func (o *Standin) PID() int { return o.proc.PID() }
 // SetFaults replaces the faults; none ends them.
 func (o *Standin) SetFaults(faults ...Fault) {
 	o.t.Helper()
+	o.setFaults("", faults)
+}
+
+// setFaults replaces the faults of the part that query names, of the first where it is empty.
+func (o *Standin) setFaults(query string, faults []Fault) {
+	o.t.Helper()
 	if faults == nil {
 		faults = []Fault{}
 	}
@@ -146,7 +166,7 @@ func (o *Standin) SetFaults(faults ...Fault) {
 	if err != nil {
 		o.t.Fatalf("encoding faults: %v", err)
 	}
-	if _, err := o.ask(http.MethodPost, "/__faults", body); err != nil {
+	if _, err := o.ask(http.MethodPost, "/__faults"+query, body); err != nil {
 		o.t.Fatalf("setting faults: %v", err)
 	}
 }
@@ -160,15 +180,21 @@ type StandinStats struct {
 // Stats reads the stand-in's counters.
 func (o *Standin) Stats() StandinStats {
 	o.t.Helper()
-	answer, err := o.ask(http.MethodGet, "/__stats", nil)
-	if err != nil {
-		o.t.Fatalf("reading the stand-in's counters: %v", err)
-	}
 	var stats StandinStats
-	if err := json.Unmarshal(answer, &stats); err != nil {
-		o.t.Fatalf("reading the stand-in's counters: %v: %s", err, answer)
-	}
+	o.read("/__stats", &stats)
 	return stats
+}
+
+// read asks the control address for something in JSON.
+func (o *Standin) read(path string, into any) {
+	o.t.Helper()
+	answer, err := o.ask(http.MethodGet, path, nil)
+	if err == nil {
+		err = json.Unmarshal(answer, into)
+	}
+	if err != nil {
+		o.t.Fatalf("reading %s of the %s stand-in: %v: %s", path, o.part, err, answer)
+	}
 }
 
 // Control sends a request to the control address (e2e/standin's control.go says what it takes) and returns the answer.

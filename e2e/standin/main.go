@@ -45,6 +45,7 @@ type options struct {
 	life             time.Duration
 	commitTakes      time.Duration
 	noLimits         bool
+	roleLife         time.Duration
 }
 
 func parse(args []string) (o options, err error) {
@@ -64,6 +65,7 @@ func parse(args []string) (o options, err error) {
 	flags.DurationVar(&o.life, "session-life", 24*time.Hour, "odps: how long an upload session may be used")
 	flags.DurationVar(&o.commitTakes, "commit-takes", 0, "odps: how long a session is CLOSING")
 	flags.BoolVar(&o.noLimits, "no-limits", false, "odps: as many sessions, blocks and commits as come")
+	flags.DurationVar(&o.roleLife, "role-life", sandbox.BriefLife, "sts: how long what is issued for the role brief lives")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
@@ -169,6 +171,9 @@ func (o *options) start(ctx context.Context, part, addr string, tokens *sandbox.
 		s, err := sandbox.StartSTS(ctx, sandbox.STSOptions{Addr: addr, Dir: dir, Keys: o.keys, Tokens: tokens, FaultSeed: o.seed, Logger: log})
 		if err != nil {
 			return nil, err
+		}
+		if err := s.SetRole(sandbox.Role{Name: sandbox.BriefRole, Life: o.roleLife}); err != nil {
+			return nil, errors.Join(err, s.Close())
 		}
 		return &stand{name: part, url: s.URL(), faults: s.Faults, stats: func() any { return s.Stats() }, requests: s.Requests, close: s.Close, sts: s}, nil
 	}

@@ -3,6 +3,8 @@ package console
 import (
 	"context"
 	"crypto/rand"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -41,6 +43,10 @@ type checkRun struct {
 	mu       sync.Mutex
 	findings []connector.Finding
 	err      error
+	// noted says, by the field that it is about, what became of a suggestion; page is the
+	// form to show anew because values in it changed, "" when none did.
+	noted map[string]string
+	page  string
 }
 
 func newCheckRuns(now func() time.Time) *checkRuns {
@@ -48,8 +54,9 @@ func newCheckRuns(now func() time.Time) *checkRuns {
 }
 
 // start begins work in the background. It keeps the request's values but not its
-// deadline; runTimeout ends it. TooMany when too many runs are under way.
-func (c *checkRuns) start(q *request, values connector.Config, work func(ctx context.Context, emit func(connector.Finding)) error) (*checkRun, error) {
+// deadline; runTimeout ends it. after is what follows from the findings of work that did
+// not fail. TooMany when too many runs are under way.
+func (c *checkRuns) start(q *request, values connector.Config, work func(ctx context.Context, emit func(connector.Finding)) error, after ...func(context.Context, *checkRun) error) (*checkRun, error) {
 	r := &checkRun{id: rand.Text(), owner: q.user.ID, began: c.now(), values: values, done: make(chan struct{})}
 	if !c.keep(r) {
 		return nil, &control.Error{Kind: control.TooMany, After: 10 * time.Second, Message: text.T(q.Request.Context(), "check_run.too_many")}
@@ -64,7 +71,13 @@ func (c *checkRuns) start(q *request, values connector.Config, work func(ctx con
 				r.end(&control.Error{Kind: control.Internal, Message: "Something went wrong inside Sluice; the server's log says what."})
 			}
 		}()
-		r.end(work(ctx, r.emit))
+		err := work(ctx, r.emit)
+		for _, then := range after {
+			if err == nil {
+				err = then(ctx, r)
+			}
+		}
+		r.end(err)
 	}()
 	r.await(q.Request.Context(), runHead)
 	return r, nil
@@ -111,6 +124,43 @@ func (r *checkRun) emit(f connector.Finding) {
 	r.findings = append(r.findings, f)
 }
 
+// all are the findings so far.
+func (r *checkRun) all() []connector.Finding {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.findings)
+}
+
+// took notes that suggestions were taken into the form at page.
+func (r *checkRun) took(page string, noted map[string]string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.page, r.noted = page, noted
+}
+
+// mark says at the fields of a form what the checks had to do with their values.
+func (r *checkRun) mark(groups []components.Group) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, g := range groups {
+		for i := range g.Fields {
+			if f := &g.Fields[i]; r.noted[f.Key] != "" {
+				f.Why = r.noted[f.Key]
+			}
+		}
+	}
+}
+
+// changed is the form that the run changed, once it is done.
+func (r *checkRun) changed() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.isDone() {
+		return r.page
+	}
+	return ""
+}
+
 func (r *checkRun) end(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -149,7 +199,7 @@ func (r *checkRun) shown(ctx context.Context) []components.Finding {
 	done := r.isDone()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	out := findingsOf(r.findings)
+	out := findingsOf(r.findings, r.noted)
 	if !done {
 		out = append(out, components.Finding{Name: text.T(ctx, "check_run.running"), Status: "running"})
 	} else if r.err != nil {
@@ -160,10 +210,16 @@ func (r *checkRun) shown(ctx context.Context) []components.Finding {
 	return out
 }
 
-func findingsOf(list []connector.Finding) []components.Finding {
+func findingsOf(list []connector.Finding, noted map[string]string) []components.Finding {
 	out := make([]components.Finding, 0, len(list)+1)
 	for _, f := range list {
-		out = append(out, components.Finding{Name: f.Name, Status: string(f.Status), Detail: f.Detail, Remedy: f.Remedy, Millis: f.Millis})
+		shown := components.Finding{Name: f.Name, Status: string(f.Status), Detail: f.Detail, Remedy: f.Remedy, Millis: f.Millis}
+		for _, key := range slices.Sorted(maps.Keys(f.Suggest)) {
+			if noted[key] != "" {
+				shown.Notes = append(shown.Notes, noted[key])
+			}
+		}
+		out = append(out, shown)
 	}
 	return out
 }

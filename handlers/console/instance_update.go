@@ -117,6 +117,9 @@ func (c *Console) checkShow(q *request) error {
 		return q.notFound()
 	}
 	live := q.Request.URL.Path
+	if page := run.changed(); page != "" && q.fragment() {
+		return q.redirect(page) // the form on the page holds what it was before
+	}
 	if run.isDone() {
 		live = ""
 	}

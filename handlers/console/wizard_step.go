@@ -48,6 +48,7 @@ func (c *Console) showStep(q *request, d wizardDraft, step connector.StepID, sta
 	}
 	if run != nil {
 		m.Findings = run.shown(q.Request.Context())
+		run.mark(m.Groups)
 		if !run.isDone() {
 			m.Live, m.Page.Refresh = "/checks/"+run.id, 1
 		}
@@ -197,7 +198,7 @@ func (c *Console) wizardTest(q *request, d wizardDraft, step connector.StepID) e
 	trial, instance := control.Trial{Config: d.config(), Draft: d.ID}, q.instance()
 	run, err := c.checks.start(q, nil, func(ctx context.Context, emit func(connector.Finding)) error {
 		return c.control.Check(ctx, instance, trial, step, emit)
-	})
+	}, func(ctx context.Context, run *checkRun) error { return c.takeSuggestions(ctx, instance, d, step, run) })
 	if err != nil {
 		return err
 	}
@@ -207,6 +208,37 @@ func (c *Console) wizardTest(q *request, d wizardDraft, step connector.StepID) e
 		}
 	}
 	return q.redirect(draftURL(q.instance(), d.ID, step) + "?check=" + run.id + "#checks")
+}
+
+// takeSuggestions fills what the checks suggest into fields that nobody has filled in,
+// and notes what it did, or why it did not.
+func (c *Console) takeSuggestions(ctx context.Context, instance string, d wizardDraft, step connector.StepID, run *checkRun) error {
+	found := run.all()
+	taken, err := c.control.TakeSuggestions(ctx, instance, d.ID, found)
+	if err != nil {
+		return err
+	}
+	noted := map[string]string{}
+	for _, f := range found {
+		for key, value := range f.Suggest {
+			field, known := d.spec.Field(key)
+			if !known || d.resolved.Get(key) == value {
+				continue
+			}
+			words := shownValue(ctx, d.spec, field, connector.Config{key: value}, d.env)
+			if _, is := taken[key]; is {
+				noted[key] = text.T(ctx, "check_run.taken", field.Label, words)
+			} else {
+				noted[key] = text.T(ctx, "check_run.suggested", field.Label, words)
+			}
+		}
+	}
+	page := ""
+	if len(taken) > 0 {
+		page = draftURL(instance, d.ID, step) + "?check=" + run.id + "#checks"
+	}
+	run.took(page, noted)
+	return nil
 }
 
 func (c *Console) wizardDiscard(q *request, d wizardDraft) error {

@@ -124,5 +124,6 @@ func (m *metadata) classify(doing string, err error) error {
 		return &connector.WrongError{Field: KeyAuth, Brief: "the ECS instance has no RAM role", Err: full,
 			Remedy: "Attach a RAM role to the ECS instance that Sluice runs on, or choose another " + KeyAuth + "."}
 	}
-	return &connector.AwayError{System: metadataSystem, Brief: "the " + metadataSystem + " is away: " + err.Error(), Err: full}
+	return &connector.AwayError{System: metadataSystem, Brief: "the " + metadataSystem + " is away: " + err.Error(), Err: full,
+		Remedy: "If it stays so, look whether Sluice runs on an ECS instance that has a RAM role, or choose another " + KeyAuth + "."}
 }

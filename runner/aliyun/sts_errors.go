@@ -1,6 +1,8 @@
 package aliyun
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
@@ -60,7 +62,7 @@ func (s *sts) classify(err error) error {
 	}
 	var r *stsRefusal
 	if !errors.As(err, &r) {
-		return &connector.AwayError{System: system, Brief: system + " is away: " + err.Error(), Err: full}
+		return s.unreached(system, err, full)
 	}
 	if r.passes() {
 		return &connector.AwayError{System: system, Brief: r.brief(), Err: full}
@@ -71,6 +73,36 @@ func (s *sts) classify(err error) error {
 		brief = "role " + s.role + ": " + brief
 	}
 	return &connector.WrongError{Field: field, Remedy: remedy, Brief: brief, Err: full}
+}
+
+// unreached gives it a cause that STS was not reached, or that what was reached cannot be
+// trusted. A certificate that is not valid now may be in an hour, one of another name or
+// authority not.
+func (s *sts) unreached(system string, err, full error) error {
+	var (
+		unknown  x509.UnknownAuthorityError
+		hostname x509.HostnameError
+		invalid  x509.CertificateInvalidError
+		plain    tls.RecordHeaderError
+	)
+	wrong := func(what, remedy string) error {
+		return &connector.WrongError{Field: KeySTSEndpoint, Brief: system + what + ": " + err.Error(), Err: full, Remedy: remedy}
+	}
+	away := &connector.AwayError{System: system, Brief: system + " is away: " + err.Error(), Err: full,
+		Remedy: "If it stays so, correct " + KeySTSEndpoint + ", and look whether this machine reaches it: without Internet access only private addresses are dialled, such as those of sts-vpc endpoints."}
+	switch {
+	case errors.As(err, &unknown):
+		return wrong(" shows a certificate of an authority that is not known", "Correct "+KeySTSEndpoint+"; or, where it is right, make its authority known to this machine (its system roots, or SSL_CERT_FILE) and restart Sluice.")
+	case errors.As(err, &hostname):
+		return wrong(" shows a certificate for another name", "Correct "+KeySTSEndpoint+": write the name that the certificate is for.")
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		away.Remedy = "If it stays so, look whether the clock of this machine is right; otherwise the certificate of " + KeySTSEndpoint + " has to be renewed by its owner."
+	case errors.As(err, &invalid):
+		return wrong(" shows a certificate that is not valid", "Correct "+KeySTSEndpoint+"; its certificate is not one for a server.")
+	case errors.As(err, &plain), errors.Is(err, http.ErrSchemeMismatch):
+		return wrong(" does not speak TLS", "Correct "+KeySTSEndpoint+": STS is reached by HTTPS only.")
+	}
+	return away
 }
 
 // passes tells whether a refusal passes by itself.

@@ -3,11 +3,20 @@ package aliyun_test
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"log/slog"
+	"math/big"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -102,7 +111,7 @@ func TestSTSFailures(t *testing.T) {
 		name   string
 		change connector.Config
 		faults []sandbox.Fault
-		deps   func(*connector.Deps)
+		deps   func(*roleBed)
 		cause  connector.Cause
 		field  string
 		says   []string // in the error, its brief or its remedy
@@ -129,14 +138,25 @@ func TestSTSFailures(t *testing.T) {
 		{name: "internal", faults: fault(500, "InternalError"), cause: connector.CauseAway},
 		{name: "cut", faults: []sandbox.Fault{{Operation: "*", Rate: 1, Cut: sandbox.CutBefore}}, cause: connector.CauseAway},
 		{name: "answer lost", faults: []sandbox.Fault{{Operation: "*", Rate: 1, Cut: sandbox.CutAfter}}, cause: connector.CauseAway},
-		{name: "nobody listens", change: connector.Config{aliyun.KeySTSEndpoint: "127.0.0.1:1"}, cause: connector.CauseAway, says: []string{"connection refused"}},
-		{name: "unknown authority", deps: func(d *connector.Deps) { d.Roots = x509.NewCertPool() }, cause: connector.CauseAway, says: []string{"unknown authority"}},
-		{name: "network rules", deps: func(d *connector.Deps) {
+		{name: "nobody listens", change: connector.Config{aliyun.KeySTSEndpoint: "127.0.0.1:1"}, cause: connector.CauseAway, says: []string{"connection refused", "correct aliyun.sts.endpoint"}},
+		{name: "unknown authority", deps: func(b *roleBed) { b.deps.Roots = x509.NewCertPool() }, cause: connector.CauseWrong, field: aliyun.KeySTSEndpoint, says: []string{"unknown authority", "SSL_CERT_FILE"}},
+		{name: "certificate for another name", change: connector.Config{aliyun.KeySTSEndpoint: "sts.example.com"}, deps: func(b *roleBed) {
+			dialAt(b, strings.TrimPrefix(b.sts.URL(), "https://"))
+		}, cause: connector.CauseWrong, field: aliyun.KeySTSEndpoint, says: []string{"another name", "write the name"}},
+		{name: "no TLS", change: connector.Config{aliyun.KeySTSEndpoint: "sts.example.com"}, deps: func(b *roleBed) {
+			plain := httptest.NewServer(http.NotFoundHandler())
+			t.Cleanup(plain.Close)
+			dialAt(b, plain.Listener.Addr().String())
+		}, cause: connector.CauseWrong, field: aliyun.KeySTSEndpoint, says: []string{"does not speak TLS", "HTTPS only"}},
+		{name: "certificate that has expired", change: connector.Config{aliyun.KeySTSEndpoint: "sts.example.com"}, deps: func(b *roleBed) {
+			dialAt(b, expiredServer(t, b))
+		}, cause: connector.CauseAway, says: []string{"expired", "clock of this machine"}},
+		{name: "network rules", deps: func(b *roleBed) {
 			rules, err := egress.New(egress.Policy{})
 			if err != nil {
 				t.Fatal(err)
 			}
-			d.Dial = rules.Dialer(true)
+			b.deps.Dial = rules.Dialer(true)
 		}, cause: connector.CauseWrong, field: aliyun.KeySTSEndpoint, says: []string{"loopback", "SLUICE_EGRESS_ALLOW"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -146,16 +166,16 @@ func TestSTSFailures(t *testing.T) {
 				t.Fatal(err)
 			}
 			if c.deps != nil {
-				c.deps(&b.deps)
+				c.deps(b)
 			}
 			_, err := b.provider(t).Credentials(t.Context())
 			if got := connector.CauseOf(err); err == nil || got != c.cause {
 				t.Fatalf("cause %s of %v, want %s", got, err, c.cause)
 			}
-			text := err.Error() + "\n" + connector.Brief(err)
+			text := err.Error() + "\n" + connector.Brief(err) + "\n" + connector.Remedy(err)
 			var wrong *connector.WrongError
 			if errors.As(err, &wrong) {
-				if text += "\n" + wrong.Remedy; wrong.Remedy == "" || wrong.Field != c.field {
+				if wrong.Remedy == "" || wrong.Field != c.field {
 					t.Errorf("field %q, remedy %q", wrong.Field, wrong.Remedy)
 				}
 			}
@@ -174,6 +194,40 @@ func TestSTSFailures(t *testing.T) {
 			}
 		})
 	}
+}
+
+// dialAt has every connection opened to one address, whatever name was asked for.
+func dialAt(b *roleBed, address string) {
+	b.deps.Dial = func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, network, address)
+	}
+}
+
+// expiredServer shows a certificate that is not valid any more, of an authority that b trusts.
+func expiredServer(t *testing.T, b *roleBed) string {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"sts.example.com"}, NotBefore: time.Now().Add(-48 * time.Hour), NotAfter: time.Now().Add(-time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.deps.Roots = b.deps.Roots.Clone()
+	b.deps.Roots.AddCert(leaf)
+	s := httptest.NewUnstartedServer(http.NotFoundHandler())
+	s.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, MinVersion: tls.VersionTLS12}
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	return s.Listener.Addr().String()
 }
 
 // TestWrongClock: a machine whose clock is wrong by hours gets credentials all the same,

@@ -40,7 +40,9 @@ type AwayError struct {
 	// Brief is what happened in a few words for states and lists, without what differs
 	// from one attempt to the next; "" takes the error's own text.
 	Brief string
-	Err   error
+	// Remedy is what to look at if it does not pass by itself; "" where nothing is known.
+	Remedy string
+	Err    error
 }
 
 func (e *AwayError) Error() string { return fmt.Sprintf("%s is away: %v", e.System, e.Err) }
@@ -148,6 +150,21 @@ func Brief(err error) string {
 		return ae.Brief
 	}
 	return err.Error()
+}
+
+// Remedy is what an error's cause says to do about it, "" where it says nothing.
+func Remedy(err error) string {
+	var (
+		ae *AwayError
+		we *WrongError
+	)
+	switch {
+	case errors.As(err, &we):
+		return we.Remedy
+	case errors.As(err, &ae):
+		return ae.Remedy
+	}
+	return ""
 }
 
 // FieldError is one thing wrong with one field.

@@ -120,6 +120,18 @@ type Patient interface {
 	Patience() time.Duration
 }
 
+// Chooser is a Sink whose intents are made of parts, of which some may be in doubt while
+// others are not. What a person answers is kept in the intent, so that it concerns the
+// parts in doubt and no others.
+type Chooser interface {
+	// Choose gives the payload with which an unknown intent is resolved once more: the
+	// answer of a person to one of the choices that Resolve offered, for the parts that
+	// it names ("done" and "redo" are for all in doubt). ok is false for a choice that
+	// says nothing of them. It asks nobody and changes nothing at the destination. An
+	// answer holds only where the destination still does not tell.
+	Choose(in Intent, choice string) (payload []byte, ok bool, err error)
+}
+
 // Guard is asked directly before every visible act (PUT, session commit,
 // invocation). An error means that this process may no longer own the partition:
 // the act must not start.

@@ -227,4 +227,7 @@ type Finding struct {
 	Detail string        `json:"detail"`
 	Remedy string        `json:"remedy"`
 	Millis int64         `json:"millis"`
+	// Suggest are values, by field key, that fit what was found. The wizard takes them
+	// for fields that nobody has filled in.
+	Suggest map[string]string `json:"suggest,omitempty"`
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -29,6 +30,7 @@ type checker struct {
 	deps     connector.Deps
 	client   *client
 	classify *classifier
+	suggest  map[string]string // of the step that runs
 }
 
 // checkStep is one named check.
@@ -56,8 +58,9 @@ func check(ctx context.Context, cfg connector.Config, deps connector.Deps, emit 
 			continue
 		}
 		began := time.Now()
+		c.suggest = nil
 		detail, err := st.run(ctx)
-		f := connector.Finding{Name: st.name, Status: connector.FindingOK, Detail: detail, Millis: time.Since(began).Milliseconds()}
+		f := connector.Finding{Name: st.name, Status: connector.FindingOK, Detail: detail, Millis: time.Since(began).Milliseconds(), Suggest: c.suggest}
 		var s *skip
 		switch {
 		case errors.As(err, &s):
@@ -107,9 +110,8 @@ func (c *checker) steps() []checkStep {
 }
 
 func remedyOf(err error) string {
-	var w *connector.WrongError
-	if errors.As(err, &w) {
-		return w.Remedy
+	if remedy := connector.Remedy(err); remedy != "" {
+		return remedy
 	}
 	var re *connector.RecordError
 	if errors.As(err, &re) {
@@ -239,6 +241,7 @@ func (c *checker) deduplication(ctx context.Context) (string, error) {
 		return "", err
 	}
 	enabled := got.Stateful || got.AsyncTask
+	c.suggest = map[string]string{keyAsyncID: strconv.FormatBool(enabled)}
 	switch {
 	case wanted && !enabled:
 		return "", &connector.WrongError{Field: keyAsyncID, Err: errors.New("stateful asynchronous invocation (asynchronous tasks) is not enabled on the function, so invocation IDs do nothing: a crash may submit a batch twice"),

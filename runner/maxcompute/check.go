@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/xml"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -74,9 +73,8 @@ type step struct {
 }
 
 func remedyOf(err error) string {
-	var w *connector.WrongError
-	if errors.As(err, &w) {
-		return w.Remedy
+	if remedy := connector.Remedy(err); remedy != "" {
+		return remedy
 	}
 	return "Check that the endpoint is right and can be reached from this machine; without Internet access only private addresses are dialled."
 }

@@ -46,6 +46,7 @@ type part struct {
 	rows    int64
 	kept    bool // its session was made by an earlier chunk, and stands
 	done    bool // its rows are visible
+	said    verdict
 
 	mu         sync.Mutex // guards what follows, between Add and the uploads
 	session    string

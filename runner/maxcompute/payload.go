@@ -3,7 +3,6 @@ package maxcompute
 import (
 	"encoding/json"
 	"fmt"
-
 	"strconv"
 	"strings"
 
@@ -17,10 +16,14 @@ type entry struct {
 	session string
 	blocks  int
 	rows    int64
+	// said is done or gone where that was found out, or a person said it: it counts
+	// when the service and the table do not tell.
+	said verdict
 }
 
 // payload is what an intent names: the sessions of the chunk, each
-// "blocks,rows,session,pt" with numbers of base 36.
+// "blocks,rows,session,pt" with numbers of base 36, and before them + or - where its rows
+// are said to be in the table, or not to be.
 type payload struct {
 	Sessions []string `json:"s"`
 }
@@ -32,7 +35,7 @@ const (
 	// unknownID is how long session IDs are taken to be until one was seen, in bytes.
 	unknownID = 100
 	// aroundEntry is what an entry has beside session and partition: quotation marks,
-	// commas, and two numbers.
+	// commas, two numbers and a sign.
 	aroundEntry = 20
 	// aroundPayload is what a payload has beside its entries.
 	aroundPayload = 16
@@ -47,7 +50,7 @@ func partsFor(n int) int {
 func encodePayload(entries []entry) ([]byte, error) {
 	p := payload{Sessions: make([]string, len(entries))}
 	for i, e := range entries {
-		p.Sessions[i] = fmt.Sprintf("%s,%s,%s,%s", strconv.FormatInt(int64(e.blocks), 36), strconv.FormatInt(e.rows, 36), e.session, e.pt)
+		p.Sessions[i] = fmt.Sprintf("%s%s,%s,%s,%s", signs[e.said], strconv.FormatInt(int64(e.blocks), 36), strconv.FormatInt(e.rows, 36), e.session, e.pt)
 	}
 	b, err := json.Marshal(p)
 	if err != nil {
@@ -57,6 +60,18 @@ func encodePayload(entries []entry) ([]byte, error) {
 		return nil, fmt.Errorf("the intent of %d upload sessions has %d bytes, at most %d fit", len(entries), len(b), connector.MaxPayload)
 	}
 	return b, nil
+}
+
+// signs are what is said of an entry.
+var signs = map[verdict]string{done: "+", gone: "-"}
+
+func signed(text string) (said verdict, number string) {
+	for v, sign := range signs {
+		if number, ok := strings.CutPrefix(text, sign); ok {
+			return v, number
+		}
+	}
+	return unsure, text
 }
 
 func parsePayload(b []byte) ([]entry, error) {
@@ -70,12 +85,13 @@ func parsePayload(b []byte) ([]entry, error) {
 		if len(f) != 4 || f[2] == "" || f[3] == "" {
 			return nil, &connector.MismatchError{What: fmt.Sprintf("the intent's upload session %q cannot be read", text)}
 		}
-		blocks, err := strconv.ParseInt(f[0], 36, 32)
+		said, number := signed(f[0])
+		blocks, err := strconv.ParseInt(number, 36, 32)
 		rows, err2 := strconv.ParseInt(f[1], 36, 64)
 		if err != nil || err2 != nil || blocks < 1 || blocks > maxBlocks || rows < 1 {
 			return nil, &connector.MismatchError{What: fmt.Sprintf("the intent's upload session %q has no right number of blocks and rows", text)}
 		}
-		out = append(out, entry{pt: f[3], session: f[2], blocks: int(blocks), rows: rows})
+		out = append(out, entry{pt: f[3], session: f[2], blocks: int(blocks), rows: rows, said: said})
 	}
 	return out, nil
 }

@@ -48,7 +48,7 @@ func (c *chunk) Prepare(ctx context.Context) ([]byte, error) {
 func (p *part) entry() entry {
 	e := entry{pt: p.pt, session: p.session, blocks: len(p.blocks), rows: p.rows}
 	if p.kept {
-		e.blocks = p.blocksSent
+		e.blocks, e.said = p.blocksSent, p.said
 	}
 	return e
 }

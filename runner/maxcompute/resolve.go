@@ -9,56 +9,59 @@ import (
 	"github.com/sluice-io/sluice/runner/connector"
 )
 
+// finding is what became of one session of an intent.
+type finding struct {
+	entry
+	verdict verdict
+	err     error // why it is gone, or why nothing is known
+}
+
+func (f finding) String() string {
+	text := fmt.Sprintf("session %s of %s (%d rows): ", f.session, f.pt, f.rows)
+	if f.verdict == done {
+		return text + "committed"
+	}
+	return text + f.err.Error()
+}
+
 // Resolve goes forward: sessions that stand are committed. Rows of sessions that are gone
 // are written again; of those that the service has forgotten the table is asked, where it
-// has topic, partition and offset.
+// has topic, partition and offset, and then a person.
 func (s *sink) Resolve(ctx context.Context, in connector.Intent, guard connector.Guard) (connector.Outcome, error) {
 	entries, err := parsePayload(in.Payload)
 	if err != nil {
 		return connector.Outcome{}, err
 	}
-	var doneRows int64
-	var lost, again []string
+	found := map[verdict][]finding{}
 	for _, e := range entries {
 		v, err := s.forward(ctx, e, guard)
 		if errors.Is(err, errLost) {
 			v, err = s.counted(ctx, e, in.Range)
 		}
 		switch {
-		case v == done:
-			doneRows += e.rows
-		case v == gone:
-			again = append(again, fmt.Sprintf("session %s of %s (%d rows): %v", e.session, e.pt, e.rows, err))
+		case v == done, v == gone:
 		case errors.Is(err, errLost):
-			lost = append(lost, fmt.Sprintf("session %s of %s (%d rows): %v", e.session, e.pt, e.rows, err))
+			v = unsure
 		default:
 			return connector.Outcome{}, err
 		}
+		found[v] = append(found[v], finding{e, v, err})
 	}
 	switch {
-	case len(lost) > 0:
-		return s.unknown(in, lost, again, doneRows), nil
-	case len(again) > 0:
-		return connector.Outcome{Kind: connector.Redo, Detail: fmt.Sprintf("%d of %d upload sessions are done; written again: %s", len(entries)-len(again), len(entries), strings.Join(again, "; "))}, nil
+	case len(found[unsure]) > 0:
+		return s.unknown(in, found), nil
+	case len(found[gone]) > 0:
+		return connector.Outcome{Kind: connector.Redo, Detail: fmt.Sprintf("%d of %d upload sessions are done; written again: %s", len(found[done]), len(entries), list(found[gone]))}, nil
 	}
 	return connector.Outcome{Kind: connector.Done, Detail: fmt.Sprintf("all %d upload sessions are committed", len(entries))}, nil
 }
 
-// unknown is the outcome of sessions whose end nobody knows: a person looks at the table.
-func (s *sink) unknown(in connector.Intent, lost, again []string, doneRows int64) connector.Outcome {
-	redo := fmt.Sprintf("Every row of offsets %d to %d that is in %s already is there twice", in.First, in.Next-1, s.place.sql())
-	if doneRows > 0 {
-		redo += fmt.Sprintf("; %d rows certainly are", doneRows)
+func list(all []finding) string {
+	out := make([]string, len(all))
+	for i, f := range all {
+		out[i] = f.String()
 	}
-	whole := "Rows of these sessions that are not in the table are missing for good"
-	if len(again) > 0 {
-		whole += "; those of " + strings.Join(again, "; ") + " certainly are"
-	}
-	return connector.Outcome{Kind: connector.Unknown, Detail: strings.Join(lost, "; "), Choices: []connector.Choice{
-		{Choice: "done", Title: "The rows are in the table: go on behind them", Risk: whole + "."},
-		{Choice: "redo", Title: "The rows are not in the table: deliver the range again", Risk: redo + "."},
-		{Choice: "stay", Title: "Leave the partition stopped", Risk: "Nothing is delivered meanwhile."},
-	}}
+	return strings.Join(out, "; ")
 }
 
 // judge tells what became of a session without changing anything.
@@ -79,11 +82,27 @@ func (s *sink) judge(ctx context.Context, e entry, at connector.Range) (verdict,
 }
 
 // counted looks for a forgotten session's rows in the table: all there is done, none is
-// gone, anything else stays unknown.
+// gone. Of anything else holds what was said of the session, or it stays unknown.
 func (s *sink) counted(ctx context.Context, e entry, at connector.Range) (verdict, error) {
 	if v := s.known(e.session); v != unsure {
 		return v, errors.New("its rows were counted")
 	}
+	v, err := s.count(ctx, e, at)
+	if errors.Is(err, errLost) {
+		switch e.said {
+		case done:
+			v, err = done, nil
+		case gone:
+			v, err = gone, errors.New("an operator said that its rows are not in the table")
+		}
+	}
+	if v != unsure {
+		s.remember(e.session, v)
+	}
+	return v, err
+}
+
+func (s *sink) count(ctx context.Context, e entry, at connector.Range) (verdict, error) {
 	if !s.shape.countable() {
 		return unsure, fmt.Errorf("%w; the table has no columns topic, partition and offset by which its rows could be found", errLost)
 	}
@@ -95,10 +114,8 @@ func (s *sink) counted(ctx context.Context, e entry, at connector.Range) (verdic
 	case err != nil:
 		return unsure, err
 	case n == 0:
-		s.remember(e.session, gone)
 		return gone, errors.New("the service has forgotten it, and none of its rows is in the table")
 	case n == e.rows:
-		s.remember(e.session, done)
 		return done, nil
 	}
 	return unsure, fmt.Errorf("%w; %d rows of these offsets are in the table", errLost, n)

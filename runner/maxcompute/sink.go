@@ -121,6 +121,9 @@ func (c *chunk) takeOver(ctx context.Context, redo *connector.Intent) error {
 		p := &part{pt: e.pt, kept: v != gone, done: v == done}
 		if p.kept {
 			p.session, p.blocksSent, p.rows = e.session, e.blocks, e.rows
+			if p.done { // the service forgets it one day: the rewritten intent does not
+				p.said = done
+			}
 		}
 		c.keep(p)
 	}

@@ -3,7 +3,6 @@ package oss
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -80,9 +79,8 @@ type step struct {
 }
 
 func remedyOf(err error) string {
-	var w *connector.WrongError
-	if errors.As(err, &w) {
-		return w.Remedy
+	if remedy := connector.Remedy(err); remedy != "" {
+		return remedy
 	}
 	return "Check that the endpoint is right and can be reached from this machine; without Internet access only private addresses are dialled."
 }
