@@ -43,6 +43,17 @@ func (b *Budget) reserve(n int64) (release func()) {
 	})
 }
 
+// hold counts n more bytes (fewer when negative) that no chunk can give back: a
+// source's transaction that is being filled or committed.
+func (b *Budget) hold(n int64) {
+	b.fixed.Add(n)
+	if n < 0 {
+		b.release(-n)
+		return
+	}
+	b.used.Add(n)
+}
+
 func (b *Budget) release(n int64) {
 	if n == 0 {
 		return

@@ -95,7 +95,11 @@ func (s *Supervisor) Claim(ctx context.Context, id int64) (Claim, error) {
 		return Claim{}, nil
 	}
 	out := Claim{Installation: cur.Installation, Ours: cur.Installation == s.o.Installation, Name: cur.Name, Class: cur.Class, Version: cur.Version, Since: cur.Time}
-	if g, err := admin.DescribeGroup(ctx, sub.names.group); err == nil {
+	group := sub.names.group
+	if sub.spec.Kind == connector.KindSource {
+		group = sub.names.clusterGroup
+	}
+	if g, err := admin.DescribeGroup(ctx, group); err == nil {
 		for _, m := range g.Members {
 			if !strings.HasPrefix(m.InstanceID, s.o.Node+"-") {
 				out.Members++

@@ -15,6 +15,9 @@ import (
 // partition, before a record is delivered. It may be repeated: what exists is kept.
 // On failure the topics it made are removed again.
 func (s *Supervisor) deploy(ctx context.Context, sub *subject, step func(string)) (err error) {
+	if sub.spec.Kind == connector.KindSource {
+		return s.deploySource(ctx, sub, step)
+	}
 	admin, err := kafka.OpenAdmin(ctx, sub.cluster)
 	if err != nil {
 		return fmt.Errorf("connecting to instance %s: %w", sub.instance.Name, err)
@@ -34,14 +37,7 @@ func (s *Supervisor) deploy(ctx context.Context, sub *subject, step func(string)
 		largest = max(largest, n)
 	}
 	made, err := ensureTopics(ctx, admin, sub, largest, step)
-	defer func() {
-		var wrong *connector.WrongError
-		if errors.As(err, &wrong) && len(made) > 0 {
-			if derr := admin.DeleteTopics(context.WithoutCancel(ctx), made...); derr == nil {
-				step("Removed the topics that were made: " + strings.Join(made, ", ") + ".")
-			}
-		}
-	}()
+	defer func() { unmake(ctx, admin, made, err, step) }()
 	if err != nil {
 		return err
 	}
@@ -64,6 +60,17 @@ func (s *Supervisor) deploy(ctx context.Context, sub *subject, step func(string)
 	}
 	step("Deployed.")
 	return nil
+}
+
+// unmake removes the topics that a deployment made which cannot work.
+func unmake(ctx context.Context, admin *kafka.Admin, made []string, err error, step func(string)) {
+	var wrong *connector.WrongError
+	if !errors.As(err, &wrong) || len(made) == 0 {
+		return
+	}
+	if derr := admin.DeleteTopics(context.WithoutCancel(ctx), made...); derr == nil {
+		step("Removed the topics that were made: " + strings.Join(made, ", ") + ".")
+	}
 }
 
 func sourceTopics(ctx context.Context, admin *kafka.Admin, names []string) ([]kafka.Topic, error) {

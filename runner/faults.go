@@ -29,6 +29,24 @@ const (
 	stepResolvedAdmin = "resolve.stopped"
 )
 
+// Steps of a source's task. Those from "begin" to "ended" are of one transaction.
+const (
+	stepSourceOpen     = "source.open"     // before the transactional producer is opened
+	stepSourceState    = "source.state"    // before what is saved is read
+	stepSourceRun      = "source.run"      // before the source runs
+	stepSourceBegin    = "source.begin"    // before partitions are added to the transaction
+	stepSourceProduce  = "source.produce"  // before its first record is sent
+	stepSourceProduced = "source.produced" // all records are answered
+	stepSourceEnd      = "source.end"      // the commit is about to be sent
+	stepSourceEnded    = "source.ended"    // the commit is answered, and nothing noted here
+	stepSourceDone     = "source.done"     // noted
+)
+
+// SourceFaultSteps lists the steps at which a source's task can be killed.
+func SourceFaultSteps() []string {
+	return []string{stepSourceOpen, stepSourceState, stepSourceRun, stepSourceBegin, stepSourceProduce, stepSourceProduced, stepSourceEnd, stepSourceEnded, stepSourceDone}
+}
+
 // FaultSteps lists the steps at which a task with partitions can be killed.
 func FaultSteps() []string {
 	return []string{stepJoin, stepSetup, stepResolve, stepRedo, stepPrepare, stepIntent, stepIntentDone, stepPublish,

@@ -29,8 +29,8 @@ func FaultsFromEnvironment(getenv func(string) string) (Faults, error) {
 			return nil, fmt.Errorf("SLUICE_FAULT_KILL=%q: the count must be a whole number from 1 on", value)
 		}
 	}
-	if !slices.Contains(FaultSteps(), step) {
-		return nil, fmt.Errorf("SLUICE_FAULT_KILL=%q: the steps are %s", value, strings.Join(FaultSteps(), ", "))
+	if steps := append(FaultSteps(), SourceFaultSteps()...); !slices.Contains(steps, step) {
+		return nil, fmt.Errorf("SLUICE_FAULT_KILL=%q: the steps are %s", value, strings.Join(steps, ", "))
 	}
 	var reached atomic.Int64
 	return func(at, _ string, _ int32) error {

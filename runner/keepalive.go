@@ -39,6 +39,10 @@ func (r *run) idle(ctx context.Context, sub *subject) error {
 	r.row, r.sub = sub.row, sub
 	r.mu.Unlock()
 	r.set(idleState(sub.row.Desired), "", "")
+	if sub.spec.Kind == connector.KindSource { // no group holds its position
+		<-ctx.Done()
+		return nil
+	}
 	keepAlive(ctx, keepAliveFirst, keepAliveEvery, func(ctx context.Context) {
 		if err := joinBriefly(ctx, sub); err != nil && ctx.Err() == nil {
 			r.log(LogWarn, -1, "The suspended connector could not join its group; its position may expire.", map[string]string{"error": err.Error()})

@@ -21,6 +21,8 @@ type leader struct {
 	// written is what this run has put into the status topic, by key. One goroutine at a
 	// time uses it: the session's, and after the last session the run's.
 	written map[string]string
+	// leads is told whether this node leads; nil when no task asks.
+	leads *leadership
 }
 
 const (
@@ -34,7 +36,7 @@ const (
 // after side has ended, written the last states.
 func (r *run) startLeader(ctx, side context.Context, sub *subject, j *journal) <-chan struct{} {
 	done := make(chan struct{})
-	l := &leader{r: r, sub: sub, j: j, written: map[string]string{}}
+	l := &leader{r: r, sub: sub, j: j, written: map[string]string{}, leads: r.leads}
 	go func() {
 		defer close(done)
 		defer func() {
@@ -42,9 +44,18 @@ func (r *run) startLeader(ctx, side context.Context, sub *subject, j *journal) <
 			l.close(ctx)
 		}()
 		pause := backoff{min: time.Second, max: 30 * time.Second}
+		if l.leads != nil {
+			pause.max = 5 * time.Second // nothing is read until the group is joined
+		}
 		for ctx.Err() == nil {
 			began := time.Now()
 			err := l.member(ctx)
+			if l.leads != nil && errors.Is(err, kafka.ErrFenced) && ctx.Err() == nil {
+				// Joining again would put out the process that has the seat now, and it us.
+				l.leads.fence(err)
+				<-ctx.Done()
+				return
+			}
 			if err != nil && ctx.Err() == nil {
 				r.s.log.Warn("taking part in the connector group", "connector", sub.row.Name, "group", sub.names.clusterGroup, "err", err)
 			}
@@ -76,13 +87,22 @@ func (l *leader) member(ctx context.Context) error {
 }
 
 // Setup, Consume and Cleanup make leader a kafka.Handler.
-func (l *leader) Setup(kafka.Session) error   { return nil }
+func (l *leader) Setup(s kafka.Session) error {
+	if l.leads != nil && len(s.Claims()[l.sub.names.configTopic]) == 0 {
+		l.leads.denied()
+	}
+	return nil
+}
 func (l *leader) Cleanup(kafka.Session) error { return nil }
 
 // Consume leads as long as the session lives. It does not read the topic: owning the
 // partition is all there is to it.
 func (l *leader) Consume(s kafka.Session, c kafka.Claim) error {
 	ctx := s.Context()
+	if l.leads != nil {
+		l.leads.won(s)
+		defer l.leads.left(s)
+	}
 	s.Pause(map[string][]int32{c.TP().Topic: {c.TP().Partition}}) // a fetch under way would hold the end up
 	tick := time.NewTicker(statusEvery)
 	defer tick.Stop()

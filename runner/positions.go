@@ -21,6 +21,9 @@ func (s *Supervisor) Positions(ctx context.Context, id int64) ([]PositionRow, er
 	if err != nil {
 		return nil, err
 	}
+	if sub.spec.Kind == connector.KindSource {
+		return nil, nil // see SourcePositions
+	}
 	offsets, err := kafka.OpenOffsets(ctx, sub.cluster)
 	if err != nil {
 		return nil, fmt.Errorf("connecting to instance %s: %w", sub.instance.Name, err)
@@ -89,6 +92,9 @@ func (s *Supervisor) AlterPositions(ctx context.Context, id int64, to map[kafka.
 // ResetPositions removes every position of a stopped connector, the mirrored ones
 // too: it starts again as at its first deploy.
 func (s *Supervisor) ResetPositions(ctx context.Context, id int64, force bool) error {
+	if source, err := s.isSource(ctx, id); source || err != nil {
+		return errors.Join(err, s.resetSource(ctx, id))
+	}
 	return s.changePositions(ctx, id, force, func(sub *subject, offsets *kafka.Offsets, _ map[string]string) error {
 		all, err := offsets.FetchAll(ctx, sub.names.group)
 		if err != nil {

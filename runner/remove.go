@@ -38,7 +38,7 @@ func (s *Supervisor) Remove(ctx context.Context, id int64, o RemoveOptions) erro
 		s.log.Warn("the resources of a deleted connector belong to another installation and are kept", "connector", c.Name, "topic", sub.names.configTopic)
 		return nil
 	}
-	if c.Deployed {
+	if c.Deployed && sub.spec.Kind == connector.KindSink {
 		if err := s.settle(ctx, sub, o.Force); err != nil {
 			return err
 		}
@@ -82,6 +82,11 @@ func (s *Supervisor) release(ctx context.Context, sub *subject) error {
 		return err
 	}
 	defer j.close()
+	if sub.spec.Kind == connector.KindSource {
+		if err := s.releaseState(ctx, sub); err != nil {
+			return err
+		}
+	}
 	return j.write(ctx, sub.spec.Hash(sub.config), true)
 }
 

@@ -38,7 +38,21 @@ func (n resourceNames) topics() []string {
 	return slices.Compact(out)
 }
 
-func (n resourceNames) groups() []string { return []string{n.group, n.clusterGroup} }
+// groups are the connector's groups; a source has none of tasks.
+func (n resourceNames) groups() []string {
+	if n.group == "" {
+		return []string{n.clusterGroup}
+	}
+	return []string{n.group, n.clusterGroup}
+}
+
+// roleOf is what one of the groups is.
+func (n resourceNames) roleOf(group string) string {
+	if group == n.group {
+		return roleGroup
+	}
+	return roleCluster
+}
 
 // topicRule is the shape a connector's topic must have.
 type topicRule struct {
@@ -281,8 +295,8 @@ func (s *Supervisor) Resources(ctx context.Context, id int64) ([]Resource, error
 	if err != nil {
 		return nil, fmt.Errorf("listing groups: %w", err)
 	}
-	for i, g := range sub.names.groups() {
-		res := Resource{Kind: "group", Role: [...]string{roleGroup, roleCluster}[i], Name: g, Exists: slices.Contains(groups, g)}
+	for _, g := range sub.names.groups() {
+		res := Resource{Kind: "group", Role: sub.names.roleOf(g), Name: g, Exists: slices.Contains(groups, g)}
 		if res.Exists {
 			if d, err := admin.DescribeGroup(ctx, g); err == nil {
 				res.Detail = fmt.Sprintf("%s, %s", d.State, plural(len(d.Members), "member"))

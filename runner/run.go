@@ -29,13 +29,14 @@ type run struct {
 	steps   []string         // what deploying has done so far
 	tasks   []*taskRun
 	sub     *subject
+	leads   *leadership // of a source
 	counts  counters
 }
 
 // taskRun is one task with what ended it.
 type taskRun struct {
 	index  int
-	task   *sinkTask
+	task   task
 	cancel context.CancelCauseFunc
 	done   chan struct{}
 	err    error

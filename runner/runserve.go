@@ -18,8 +18,10 @@ func (r *run) serve(ctx context.Context, sub *subject) error {
 		return err
 	}
 	defer j.close()
-	mirror.start(j.prod)
-	defer mirror.close()
+	if mirror != nil {
+		mirror.start(j.prod)
+		defer mirror.close()
+	}
 	outer := ctx
 	ctx, give := context.WithCancelCause(outer)
 	defer give(nil)
@@ -41,7 +43,8 @@ func (r *run) serve(ctx context.Context, sub *subject) error {
 }
 
 // openRecords reads the configuration topic and the mirrored positions and frees seats,
-// all at the same time, and claims the connector for this installation.
+// all at the same time, and claims the connector for this installation. A source has no
+// mirrored positions: its own are in the offset topic.
 func (r *run) openRecords(ctx context.Context, sub *subject) (*journal, *mirror, error) {
 	var (
 		j                *journal
@@ -50,8 +53,10 @@ func (r *run) openRecords(ctx context.Context, sub *subject) (*journal, *mirror,
 		all              sync.WaitGroup
 	)
 	all.Go(func() { j, reading = openJournal(ctx, r.s, sub) })
-	all.Go(func() { m, mirrors = readMirror(ctx, r.s, sub) })
-	all.Go(func() { r.freeSeats(ctx, sub) })
+	if sub.spec.Kind == connector.KindSink {
+		all.Go(func() { m, mirrors = readMirror(ctx, r.s, sub) })
+		all.Go(func() { r.freeSeats(ctx, sub) })
+	}
 	all.Wait()
 	if reading != nil {
 		return nil, nil, reading
@@ -68,11 +73,11 @@ func (r *run) openRecords(ctx context.Context, sub *subject) (*journal, *mirror,
 }
 
 func (r *run) startTasks(ctx context.Context, sub *subject, j *journal, m *mirror) {
-	n := int(sub.config.Int(connector.KeyTasksMax))
-	started := make([]*taskRun, 0, n)
-	for i := range n {
+	made := r.makeTasks(sub, j, m)
+	started := make([]*taskRun, 0, len(made))
+	for i, made := range made {
 		taskCtx, cancel := context.WithCancelCause(ctx)
-		t := &taskRun{index: i, cancel: cancel, done: make(chan struct{}), task: newSinkTask(r.taskOptions(sub, j, m, i))}
+		t := &taskRun{index: i, cancel: cancel, done: make(chan struct{}), task: made}
 		started = append(started, t)
 		go func() {
 			defer close(t.done)
@@ -86,7 +91,22 @@ func (r *run) startTasks(ctx context.Context, sub *subject, j *journal, m *mirro
 	r.tasks = started
 	r.mu.Unlock()
 	r.set(connector.StateRunning, "", "")
-	r.log(LogInfo, -1, fmt.Sprintf("Started %d tasks.", n), map[string]string{"version": fmt.Sprint(sub.row.Version), "config": sub.spec.Hash(sub.config)})
+	r.log(LogInfo, -1, "Started "+plural(len(started), "task")+".", map[string]string{"version": fmt.Sprint(sub.row.Version), "config": sub.spec.Hash(sub.config)})
+}
+
+// makeTasks makes as many sink tasks as the configuration says, or the one task of a
+// source.
+func (r *run) makeTasks(sub *subject, j *journal, m *mirror) []task {
+	if sub.spec.Kind == connector.KindSource {
+		r.leads = newLeadership(r.s.o.SessionTimeout)
+		return []task{newSourceTask(r.sourceOptions(sub))}
+	}
+	r.leads = nil
+	out := make([]task, sub.config.Int(connector.KeyTasksMax))
+	for i := range out {
+		out[i] = newSinkTask(r.taskOptions(sub, j, m, i))
+	}
+	return out
 }
 
 func (r *run) taskOptions(sub *subject, j *journal, m *mirror, i int) taskOptions {

@@ -1,0 +1,254 @@
+package runner_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"slices"
+	"testing"
+
+	"github.com/sluice-io/sluice/models"
+	"github.com/sluice-io/sluice/runner"
+	"github.com/sluice-io/sluice/runner/connector"
+	"github.com/sluice-io/sluice/runner/kafka"
+	"github.com/sluice-io/sluice/runner/record"
+	"github.com/sluice-io/sluice/runner/runnertest"
+	"github.com/sluice-io/sluice/runner/sandbox"
+)
+
+// sourceWorld is a supervisor with the embedded broker and a scripted source.
+type sourceWorld struct {
+	*world
+	script *runnertest.Script
+	spec   *connector.Spec
+	topic  string
+	budget *runner.Budget
+}
+
+func newSourceWorld(t *testing.T) *sourceWorld {
+	t.Helper()
+	ctx := t.Context()
+	script := runnertest.NewScript()
+	w := &sourceWorld{script: script, spec: runnertest.ScriptSpec(script), topic: "numbers"}
+	store, err := models.Open(ctx, models.Options{DataDir: t.TempDir(), AdminPassword: "not-used-here", SecretKeys: func(string) []string { return w.spec.SecretKeys() }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	w.world = &world{t: t, store: store}
+	if w.kafka, err = sandbox.StartKafka(ctx, sandbox.KafkaOptions{Addr: "127.0.0.1:0", Dir: t.TempDir()}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { w.kafka.Close() })
+	w.in = runner.Instance{Name: "sandbox", Region: "self-hosted", BootstrapServers: w.kafka.Addr(), SecurityProtocol: "PLAINTEXT", Quota: 10, Enabled: true}
+	if err := store.CreateInstance(ctx, &w.in); err != nil {
+		t.Fatal(err)
+	}
+	w.begin(nil)
+	w.cluster = w.sup.Cluster(w.in)
+	w.makeTopic(w.topic, 3)
+	return w
+}
+
+// begin runs a supervisor, as a process would.
+func (w *sourceWorld) begin(faults runner.Faults) {
+	w.budget = runner.NewBudget(64 << 20)
+	w.sup = runner.NewSupervisor(runner.Options{
+		Store: w.store, Specs: []connector.Spec{*w.spec}, Node: w.store.NodeID(), Worker: "127.0.0.1:1", Installation: w.store.InstallationID(),
+		Dial: func(bool) func(context.Context, string, string) (net.Conn, error) { return (&net.Dialer{}).DialContext },
+		Seal: w.store.Sealer(), Budget: w.budget, Logger: slog.New(slog.DiscardHandler), Faults: faults,
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	sup := w.sup
+	go func() { defer close(done); sup.Run(ctx) }()
+	w.stop = func() { cancel(); <-done }
+	w.t.Cleanup(w.stop)
+}
+
+func (w *sourceWorld) makeTopic(name string, partitions int32) {
+	w.t.Helper()
+	admin, err := kafka.OpenAdmin(w.t.Context(), w.cluster)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer admin.Close()
+	if _, err := admin.CreateTopic(w.t.Context(), kafka.TopicSpec{Name: name, Partitions: partitions}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *sourceWorld) create(name string, change connector.Config) runner.Connector {
+	w.t.Helper()
+	cfg := connector.Config{"name": name, "connector.class": runnertest.ScriptClass}
+	for k, v := range change {
+		cfg[k] = v
+	}
+	c := runner.Connector{InstanceID: w.in.ID, Name: name, Class: runnertest.ScriptClass, Config: cfg, Desired: runner.DesiredRunning,
+		Hash: w.spec.Hash(w.spec.Resolve(cfg, w.sup.Env(w.in)))}
+	if err := w.store.CreateConnector(w.t.Context(), &c, "test"); err != nil {
+		w.t.Fatal(err)
+	}
+	w.sup.Notify(c.ID)
+	return c
+}
+
+// log is what a read_committed consumer sees of a topic, partition by partition.
+func (w *sourceWorld) log(topic string) [][]record.Record {
+	w.t.Helper()
+	ctx := w.t.Context()
+	admin, err := kafka.OpenAdmin(ctx, w.cluster)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer admin.Close()
+	top, err := admin.Topic(ctx, topic)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	reader, err := kafka.OpenReader(ctx, w.cluster)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer reader.Close()
+	out := make([][]record.Record, len(top.Partitions))
+	for _, p := range top.Partitions {
+		for at := int64(0); ; {
+			page, err := reader.Fetch(ctx, kafka.TP{Topic: topic, Partition: p}, at, 1<<20, 0)
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			out[p] = append(out[p], page.Records...)
+			if page.Next <= at {
+				break
+			}
+			at = page.Next
+		}
+	}
+	return out
+}
+
+func (w *sourceWorld) count() int {
+	n := 0
+	for _, p := range w.log(w.topic) {
+		n += len(p)
+	}
+	return n
+}
+
+// exactly waits for facts*records records and checks that each is there once, whole
+// facts only, in order for each key.
+func (w *sourceWorld) exactly(facts, records int) {
+	w.t.Helper()
+	w.until(fmt.Sprintf("%d facts", facts), func() bool { return w.count() >= facts*records })
+	seen := map[string]int{}
+	for p, log := range w.log(w.topic) {
+		last := map[string]string{}
+		for _, r := range log {
+			seen[string(r.Value)]++
+			var n, i, ln, li int
+			fmt.Sscanf(string(r.Value), "%d/%d", &n, &i)
+			if was := last[string(r.Key)]; was != "" {
+				fmt.Sscanf(was, "%d/%d", &ln, &li)
+				if n < ln || n == ln && i < li {
+					w.t.Errorf("partition %d: %s comes after %s", p, r.Value, was)
+				}
+			}
+			last[string(r.Key)] = string(r.Value)
+		}
+	}
+	for n := range facts {
+		for i := range records {
+			if v := fmt.Sprintf("%d/%d", n, i); seen[v] != 1 {
+				w.t.Errorf("%s is there %d times", v, seen[v])
+			}
+		}
+	}
+	if len(seen) != facts*records {
+		w.t.Errorf("%d different records, want %d", len(seen), facts*records)
+	}
+}
+
+func TestSourcesLife(t *testing.T) {
+	t.Parallel()
+	w := newSourceWorld(t)
+	w.script.Numbers(w.topic, 0, 200, 2, 7)
+	c := w.create("life", nil)
+	w.state(c, connector.StateRunning)
+	w.exactly(200, 2)
+	w.until("the delivery to be known", func() bool {
+		row, err := w.store.ConnectorByID(t.Context(), c.ID)
+		return err == nil && row.Delivered
+	})
+	st, err := w.sup.Status(t.Context(), c.ID)
+	if err != nil || len(st.Tasks) != 1 || len(st.Tasks[0].Partitions) != 1 || st.Tasks[0].Partitions[0].Partition != -1 || st.Delivered != 400 {
+		t.Errorf("%+v, %v", st, err)
+	}
+	if len(st.Tasks[0].Progress) != 1 || st.Tasks[0].Progress[0].Done != 200 {
+		t.Errorf("progress %+v", st.Tasks[0].Progress)
+	}
+
+	if err := w.sup.Snapshot(t.Context(), c.ID, []string{"a"}); err != nil || !slices.Equal(w.script.Asked(), []string{"a"}) {
+		t.Errorf("Snapshot: %v, asked %v", err, w.script.Asked())
+	}
+
+	w.desire(c, runner.DesiredPaused)
+	w.state(c, connector.StateSuspended)
+	w.script.Numbers(w.topic, 200, 250, 2, 7)
+	w.desire(c, runner.DesiredRunning)
+	w.exactly(250, 2)
+
+	// The process ends in order and another begins on the same data.
+	w.stop()
+	w.script.Numbers(w.topic, 250, 300, 2, 7)
+	w.begin(nil)
+	w.exactly(300, 2)
+
+	w.desire(c, runner.DesiredStopped)
+	w.state(c, connector.StateStopped)
+	rows, err := w.sup.SourcePositions(t.Context(), c.ID)
+	if err != nil || len(rows) != 1 || rows[0].Offset["fact"] != float64(300) {
+		t.Fatalf("%+v, %v", rows, err)
+	}
+	if err := w.sup.AlterSourcePositions(t.Context(), c.ID, []connector.SourcePosition{{Offset: map[string]any{"fact": float64(290)}}}); err != nil {
+		t.Fatal(err)
+	}
+	before := w.count()
+	w.desire(c, runner.DesiredRunning)
+	w.until("ten facts again", func() bool { return w.count() == before+20 })
+
+	w.desire(c, runner.DesiredStopped)
+	w.state(c, connector.StateStopped)
+	if err := w.sup.ResetPositions(t.Context(), c.ID, false); err != nil {
+		t.Fatal(err)
+	}
+	if rows, err = w.sup.SourcePositions(t.Context(), c.ID); err != nil || len(rows) != 0 {
+		t.Fatalf("after a reset: %+v, %v", rows, err)
+	}
+	before = w.count()
+	w.desire(c, runner.DesiredRunning)
+	w.until("everything again", func() bool { return w.count() == before+600 })
+
+	res, err := w.sup.Resources(t.Context(), c.ID)
+	if err != nil || len(res) != 5 { // four topics, as the dead-letter topic takes the abnormal data too, and one group
+		t.Errorf("%+v, %v", res, err)
+	}
+	for _, r := range res {
+		if !r.Exists || r.Kind == "topic" && r.Detail != "" {
+			t.Errorf("%+v", r)
+		}
+	}
+	w.desire(c, runner.DesiredDeleting)
+	if err := w.sup.Remove(t.Context(), c.ID, runner.RemoveOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	res, err = w.sup.Resources(t.Context(), c.ID)
+	if err != nil || slices.ContainsFunc(res, func(r runner.Resource) bool { return r.Exists }) {
+		t.Errorf("%+v, %v", res, err)
+	}
+	if w.count() != before+600 {
+		t.Error("the target topic was touched")
+	}
+}
+

@@ -1,0 +1,178 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/sluice-io/sluice/runner/connector"
+	"github.com/sluice-io/sluice/runner/kafka"
+)
+
+// mostDiverted is the largest record that the error topics of a source take, in bytes:
+// what no target topic takes goes there whole.
+const mostDivertedRecord = 32 << 20
+
+// deploySource makes a source's topics and writes the first state: none. It may be
+// repeated; a state that is there is kept.
+func (s *Supervisor) deploySource(ctx context.Context, sub *subject, step func(string)) (err error) {
+	admin, err := kafka.OpenAdmin(ctx, sub.cluster)
+	if err != nil {
+		return fmt.Errorf("connecting to instance %s: %w", sub.instance.Name, err)
+	}
+	defer admin.Close()
+	made, err := ensureTopics(ctx, admin, sub, mostDivertedRecord, step)
+	defer func() { unmake(ctx, admin, made, err, step) }()
+	if err != nil {
+		return err
+	}
+	s.o.Faults.at("deploy.topics")
+	j, err := openJournal(ctx, s, sub)
+	if err != nil {
+		return err
+	}
+	defer j.close()
+	if err := j.claim(ctx); err != nil {
+		return err
+	}
+	step("Wrote the configuration to " + sub.names.configTopic + ".")
+	if err := s.firstState(ctx, sub, step); err != nil {
+		return err
+	}
+	s.o.Faults.at("deploy.positions")
+	if err := s.o.Store.SetDeployed(ctx, sub.row.ID, true); err != nil {
+		return fmt.Errorf("saving that the connector is deployed: %w", err)
+	}
+	step("Deployed.")
+	return nil
+}
+
+// firstState writes that nothing is saved, where nothing is. From then on a log without
+// state is a loss.
+func (s *Supervisor) firstState(ctx context.Context, sub *subject, step func(string)) error {
+	return s.changeState(ctx, sub, func(state *sourceState, found bool) ([]connector.Entry, bool, error) {
+		switch {
+		case found && state.adopted != "":
+			step("Took over the position that " + sub.names.offsetTopic + " already had.")
+		case found:
+			step("Kept the position that " + sub.names.offsetTopic + " already had.")
+			return nil, false, nil
+		default:
+			step("Wrote to " + sub.names.offsetTopic + " that nothing was read yet.")
+		}
+		return nil, true, nil
+	})
+}
+
+// changeState writes to the state of a connector whose reader does not run, by its own
+// transactional producer: whoever still has that is fenced. change says what to write, and
+// whether to write at all.
+func (s *Supervisor) changeState(ctx context.Context, sub *subject, change func(state *sourceState, found bool) ([]connector.Entry, bool, error)) error {
+	o := s.stateOptions(sub)
+	c, err := openSource(ctx, &o, func(string) error { return nil })
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	state, err := c.load(ctx, &o, func(cause, _ string) {
+		if cause != "" {
+			s.log.Warn(cause, "connector", sub.row.Name)
+		}
+	})
+	var damaged *damagedState
+	found := err == nil
+	if errors.Is(err, errNoState) || errors.As(err, &damaged) {
+		state = newSourceState(o.Connector.UUID, o.Connector.Name, o.ConfigTopic)
+		if state.seq, err = s.mirroredSequence(ctx, sub); err != nil {
+			return err
+		}
+	}
+	if err != nil {
+		return err
+	}
+	entries, write, err := change(state, found)
+	if err != nil || !write {
+		return err
+	}
+	if err := commitState(ctx, c.stream, &o, state, entries); err != nil {
+		return fmt.Errorf("writing the position to %s: %w", o.OffsetTopic, err)
+	}
+	return s.noteSequence(ctx, sub, state.seq)
+}
+
+// commitState writes entries in a transaction of their own.
+func commitState(ctx context.Context, stream sourceStream, o *sourceOptions, state *sourceState, entries []connector.Entry) error {
+	batch := stream.NewBatch()
+	now := time.Now().UnixMilli()
+	c := state.change(entries, func(key, value []byte) {
+		batch.Append(kafka.TP{Topic: o.OffsetTopic, Partition: statePartition}, key, value, nil, now)
+	})
+	batch.Mark()
+	if err := stream.Commit(ctx, batch); err != nil {
+		return err
+	}
+	state.apply(c)
+	return nil
+}
+
+// releaseState marks the state of a connector that is deleted while its topics are kept.
+func (s *Supervisor) releaseState(ctx context.Context, sub *subject) error {
+	return s.changeState(ctx, sub, func(state *sourceState, found bool) ([]connector.Entry, bool, error) {
+		state.head.Released = true
+		return nil, found, nil
+	})
+}
+
+// mirroredSequence is the highest sequence number that the database has seen; noteSequence
+// keeps one.
+func (s *Supervisor) mirroredSequence(ctx context.Context, sub *subject) (int64, error) {
+	rows, err := s.o.Store.Mirrored(ctx, sub.row.ID)
+	if err != nil {
+		return 0, fmt.Errorf("reading mirrored positions: %w", err)
+	}
+	for _, p := range rows {
+		if p.Topic == sub.names.offsetTopic && p.Partition == statePartition {
+			return p.Offset, nil
+		}
+	}
+	return 0, nil
+}
+
+func (s *Supervisor) noteSequence(ctx context.Context, sub *subject, sequence int64) error {
+	return s.o.Store.SaveMirrored(ctx, []MirroredPosition{{ConnectorID: sub.row.ID, Topic: sub.names.offsetTopic, Partition: statePartition, Offset: sequence, UpdatedAt: time.Now().UTC()}})
+}
+
+func (s *Supervisor) stateOptions(sub *subject) sourceOptions {
+	return sourceOptions{
+		Connector: sub.row, Spec: sub.spec, Config: sub.config, Deps: s.deps(sub), Cluster: sub.cluster, Node: s.o.Node, Budget: s.o.Budget,
+		ConfigTopic: sub.names.configTopic, OffsetTopic: sub.names.offsetTopic, DeadLetterTopic: sub.names.deadLetter, AbnormalTopic: sub.names.abnormal,
+	}.withDefaults()
+}
+
+// sourceOptions is what the run's one task works with.
+func (r *run) sourceOptions(sub *subject) sourceOptions {
+	o := r.s.stateOptions(sub)
+	o.Leads, o.Faults, o.FirstStart = r.leads, r.s.o.Faults, sub.fresh
+	o.Log = func(level LogLevel, message string, fields map[string]string) { r.log(level, 0, message, fields) }
+	o.OnDelivered = func(records, bytes, diverted int64) { r.delivered(sub.row.Delivered, records, bytes, diverted) }
+	o.Mirrored = func() int64 {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		n, err := r.s.mirroredSequence(ctx, sub)
+		r.s.noteStore(err)
+		return n
+	}
+	var saving sync.Mutex
+	o.OnSaved = func(sequence int64) { // beside the transactions, which must not wait for a disk
+		go func() {
+			saving.Lock()
+			defer saving.Unlock()
+			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+			defer cancel()
+			r.s.noteStore(r.s.noteSequence(ctx, sub, sequence))
+		}()
+	}
+	return o
+}
