@@ -131,14 +131,7 @@ func TestFCKillPoints(t *testing.T) {
 	k.bed = b.bed
 	k.judge = func() harness.Verdict { return b.fc.JudgeInvocations(b.ledger) }
 	k.c = b.deploy("fc-killed", map[string]string{"fc.batch.size": "20", "fc.binary": "dlq", "flush.interval.ms": "300"})
-	for _, step := range harness.Choose(fcSteps, runner.FaultSteps()) {
-		for n := range harness.Choose(1, 3) {
-			if atStart(step) {
-				n = 0 // as in TestKillPoints
-			}
-			k.killAt(step, n+1)
-		}
-	}
+	k.killAtEach(harness.Choose(fcSteps, runner.FaultSteps()))
 	k.mustDivertOnce()
 }
 

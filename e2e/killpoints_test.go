@@ -17,7 +17,6 @@ import (
 // dead-letter topic once.
 func TestKillPoints(t *testing.T) {
 	t.Parallel()
-	times := harness.Choose(1, 3) // the first, or each of the first three times that a step is reached
 	steps := runner.FaultSteps()
 	half := (len(steps) + 1) / 2
 	for i, part := range [][]string{steps[:half], steps[half:]} { // two nodes beside each other
@@ -26,14 +25,7 @@ func TestKillPoints(t *testing.T) {
 			k := &killer{bed: layWith(t, 3, harness.SluiceOptions{Faults: true}), diverted: map[string]int{}}
 			k.c = k.deploy(fmt.Sprintf("killed-%d", i), map[string]string{"flush.size": "40", "flush.interval.ms": "300", "oss.binary": "dlq"})
 			k.judge = func() harness.Verdict { return k.oss.JudgeBucket(k.ledger, k.c.Name+"/") }
-			for _, step := range part {
-				for n := range times {
-					if atStart(step) {
-						n = 0 // a life comes there once for sure; it dies there as many times
-					}
-					k.killAt(step, n+1)
-				}
-			}
+			k.killAtEach(part)
 			k.mustDivertOnce()
 		})
 	}
@@ -52,6 +44,19 @@ type killer struct {
 	undo     func() // makes what an intent names impossible to finish; nil: it need not be
 	next     int64
 	diverted map[string]int // partition@offset → times that it is in the dead-letter topic, 0 at first
+}
+
+// killAtEach has the first passing of each step kill the program, or in the long form each of the first three.
+func (k *killer) killAtEach(steps []string) {
+	k.t.Helper()
+	for _, step := range steps {
+		for n := range harness.Choose(1, 3) {
+			if atStart(step) {
+				n = 0 // a life comes there once for sure; it dies there as many times
+			}
+			k.killAt(step, n+1)
+		}
+	}
 }
 
 // killAt has the n-th passing of a step kill the program, and judges what the next life makes of it.

@@ -20,7 +20,6 @@ import (
 // topic once.
 func TestODPSKillPoints(t *testing.T) {
 	t.Parallel()
-	times := harness.Choose(1, 3) // the first, or each of the first three times that a step is reached
 	steps := runner.FaultSteps()
 	half := (len(steps) + 1) / 2
 	for i, part := range [][]string{steps[:half], steps[half:]} { // two nodes beside each other
@@ -31,11 +30,7 @@ func TestODPSKillPoints(t *testing.T) {
 			k.c = b.deploy(fmt.Sprintf("odps-killed-%d", i), map[string]string{"flush.size": "40", "flush.interval.ms": "300", "odps.binary": "dlq"})
 			k.judge = func() harness.Verdict { return b.odps.JudgeTable(b.ledger, b.table) }
 			k.undo = func() { b.end("CANCELED", "NORMAL") }
-			for _, step := range part {
-				for n := range times {
-					k.killAt(step, n+1)
-				}
-			}
+			k.killAtEach(part)
 			k.mustDivertOnce()
 		})
 	}
