@@ -31,6 +31,7 @@ const (
 
 // Steps of a source's task. Those from "begin" to "ended" are of one transaction.
 const (
+	sourceStep         = "source."         // + a step of kafka.Stream
 	stepSourceOpen     = "source.open"     // before the transactional producer is opened
 	stepSourceState    = "source.state"    // before what is saved is read
 	stepSourceRun      = "source.run"      // before the source runs

@@ -29,7 +29,6 @@ type outlet struct {
 	stop   context.CancelCauseFunc
 	commit context.Context // of transactions; ends later
 	stream sourceStream
-	shapes sourceShapes
 	state  *sourceState // the committer's; others under mu
 	topics map[string]*outTopic
 	open   bool // of the source's goroutine: a fact has begun
@@ -78,10 +77,10 @@ func (p *outPending) set(e connector.Entry) {
 }
 
 // newOutlet starts the committer. commit bounds its transactions.
-func newOutlet(run, commit context.Context, t *sourceTask, stream sourceStream, shapes sourceShapes, state *sourceState) *outlet {
+func newOutlet(run, commit context.Context, t *sourceTask, stream sourceStream, state *sourceState) *outlet {
 	ctx, stop := context.WithCancelCause(run)
 	o := &outlet{
-		t: t, ctx: ctx, stop: stop, commit: commit, stream: stream, shapes: shapes, state: state,
+		t: t, ctx: ctx, stop: stop, commit: commit, stream: stream, state: state,
 		topics: map[string]*outTopic{}, fill: stream.NewBatch(), spare: stream.NewBatch(),
 		wake: make(chan struct{}, 1), moved: make(chan struct{}), done: make(chan struct{}),
 	}
@@ -106,6 +105,18 @@ func (o *outlet) Unmarked() int64 {
 		return 0
 	}
 	return o.fill.Unmarked()
+}
+
+// Drop implements connector.Outlet.
+func (o *outlet) Drop() {
+	if !o.open {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.fill.Drop()
+	o.writing, o.open, o.pending.open = false, false, 0
+	o.nudge()
 }
 
 // Mark implements connector.Outlet.

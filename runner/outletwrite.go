@@ -14,10 +14,8 @@ import (
 )
 
 const (
-	// recordOverhead is what a record takes beside key, value and headers in a batch of
-	// its own, at most: the batch's header (61), lengths, and headers that Tag adds.
-	recordOverhead = 256
-	headerOverhead = 12
+	// tagRoom is kept for the headers that Tag adds, in bytes.
+	tagRoom = 192
 	// shapePatience bounds the look at a topic that is written to for the first time.
 	shapePatience = 30 * time.Second
 )
@@ -48,13 +46,9 @@ func (o *outlet) Write(r *connector.Outgoing) error {
 }
 
 func (o *outlet) append(t *outTopic, r *connector.Outgoing, headers []record.Header) error {
-	size := len(r.Key) + len(r.Value) + recordOverhead
-	for i := range headers {
-		size += len(headers[i].Key) + len(headers[i].Value) + headerOverhead
-	}
-	if size > t.limit {
+	if size := kafka.BatchSize(r.Key, r.Value, headers); size+tagRoom > t.limit {
 		return &connector.RecordError{Stage: connector.StageTaskPut, Code: "oversize", DeadLetter: true,
-			Err: fmt.Errorf("the record has %d bytes and the topic %s takes at most %d (max.message.bytes)", size-recordOverhead, t.name, t.limit)}
+			Err: fmt.Errorf("the record has %d bytes and the topic %s takes at most %d (max.message.bytes)", size, t.name, t.limit)}
 	}
 	tp := kafka.TP{Topic: t.name, Partition: r.Partition}
 	switch {
@@ -132,7 +126,7 @@ func (o *outlet) look(name string, fixed bool) (*outTopic, error) {
 		return nil, fmt.Errorf("looking up topic %s: %w", name, err)
 	}
 	t := &outTopic{name: name, partitions: exist, exist: exist}
-	if t.limit, err = o.shapes.MaxMessageBytes(ctx, name); err != nil {
+	if t.limit, err = o.stream.MaxMessageBytes(ctx, name); err != nil {
 		return nil, fmt.Errorf("reading the size limit of %s: %w", name, err)
 	}
 	if fixed {

@@ -190,7 +190,7 @@ func (t *sinkTask) Run(ctx context.Context) error {
 			return nil
 		case connector.CauseOf(err) == connector.CauseWrong:
 			return t.failed(err)
-		case errors.Is(err, kafka.ErrFenced) && t.fencedTooOften():
+		case errors.Is(err, kafka.ErrFenced) && !errors.Is(err, kafka.ErrProducerFenced) && t.fencedTooOften():
 			return t.failed(&connector.WrongError{Err: fmt.Errorf("another process takes this task's place in the group: %w", err),
 				Remedy: "Another process runs with this node's identity (a copied data directory?). Stop it, then restart the connector."})
 		}

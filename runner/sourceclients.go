@@ -14,26 +14,24 @@ type sourceClients struct {
 	stream  sourceStream
 	offsets taskOffsets
 	reader  taskReader
-	shapes  sourceShapes
 }
 
 // openSource opens every client at the same time. The transactional producer fences
 // whoever had its id and ends the transaction that a killed process left open.
 func openSource(ctx context.Context, o *sourceOptions, step func(string) error) (*sourceClients, error) {
 	c := &sourceClients{}
-	var stream, offsets, reader, shapes error
+	var stream, offsets, reader error
 	var all sync.WaitGroup
 	all.Go(func() { c.stream, stream = o.kafka.stream(ctx, o.streamOptions(step)) })
 	all.Go(func() { c.offsets, offsets = o.kafka.offsets(ctx) })
 	all.Go(func() { c.reader, reader = o.kafka.reader(ctx) })
-	all.Go(func() { c.shapes, shapes = o.kafka.shapes(ctx) })
 	all.Wait()
-	if err := errors.Join(stream, offsets, reader, shapes); err != nil {
+	if err := errors.Join(stream, offsets, reader); err != nil {
 		c.close()
 		if stream != nil {
 			return nil, fmt.Errorf("opening the transactional producer: %w", stream)
 		}
-		return nil, fmt.Errorf("connecting to Kafka: %w", firstOf(offsets, reader, shapes))
+		return nil, fmt.Errorf("connecting to Kafka: %w", firstOf(offsets, reader))
 	}
 	return c, nil
 }
@@ -57,8 +55,5 @@ func (c *sourceClients) close() {
 	}
 	if c.reader != nil {
 		_ = c.reader.Close()
-	}
-	if c.shapes != nil {
-		_ = c.shapes.Close()
 	}
 }

@@ -278,7 +278,7 @@ func (t *sourceTask) read(ctx context.Context, c *sourceClients, state *sourceSt
 		timer := time.AfterFunc(drainDeadline, func() { stop(context.Cause(ctx)) })
 		context.AfterFunc(commits, func() { timer.Stop() })
 	})()
-	out := newOutlet(ctx, commits, t, c.stream, c.shapes, state)
+	out := newOutlet(ctx, commits, t, c.stream, state)
 	t.begun(source)
 	err = source.Run(out.ctx, connector.Start{Saved: out.saved(), Choice: t.choiceMade()}, out)
 	t.ended()

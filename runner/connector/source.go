@@ -69,7 +69,7 @@ type Outgoing struct {
 }
 
 // Outlet is where a source puts what it reads, and what it has to say. Write, Divert,
-// Tag, Mark and Flush are for one goroutine, the others for any.
+// Tag, Drop, Mark and Flush are for one goroutine, the others for any.
 type Outlet interface {
 	// Write adds a record to the fact that is open. It copies what the record refers to
 	// before it returns, except Headers' keys. It does not wait, but for the shape of a
@@ -82,6 +82,8 @@ type Outlet interface {
 	Divert(r *Outgoing, why *RecordError) error
 	// Tag adds headers to every record that was written since the last Mark.
 	Tag(headers ...record.Header)
+	// Drop takes back what was written since the last Mark.
+	Drop()
 	// Unmarked is the bytes that were written since the last Mark.
 	Unmarked() int64
 	// Mark ends a fact: what was written since the last Mark and the entries become
