@@ -3,66 +3,213 @@ package row
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 
 	"github.com/go-mysql-org/go-mysql/mysql"
-	"github.com/go-mysql-org/go-mysql/replication"
 )
 
-var errNotYet = errors.New("not yet")
-
-// Querier is a connection to the server, for example a *client.Conn.
+// Querier is a connection to the server, for example a *client.Conn. Its results are in
+// utf8mb4, or in the character set of each column as SnapshotSession makes it.
 type Querier interface {
 	Execute(command string, args ...any) (*mysql.Result, error)
 }
 
-// SnapshotSession are the statements that a connection must have executed before it
-// reads rows by SelectList.
-var SnapshotSession = []string{
-	"SET SESSION time_zone = '+00:00'",
-	"SET SESSION character_set_results = NULL",
-}
+const (
+	tableQuery = `SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE, VERSION() FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?`
 
-// ParseTable makes a definition of a TABLE_MAP event. flavor is mysql.MySQLFlavor or
-// mysql.MariaDBFlavor. Where binlog_row_metadata is not FULL the error is a *MetadataError.
-func ParseTable(m *replication.TableMapEvent, flavor string) (*Table, error) { return nil, errNotYet }
+	columnQuery = `SELECT COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, IS_NULLABLE, COALESCE(CHARACTER_OCTET_LENGTH, 0), COALESCE(NUMERIC_PRECISION, 0),
+ COALESCE(NUMERIC_SCALE, 0), COALESCE(DATETIME_PRECISION, 0), COALESCE(CHARACTER_SET_NAME, 'binary'), EXTRA
+ FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? ORDER BY ORDINAL_POSITION`
 
-// ParseTableMap is ParseTable of the event's bytes: what follows the header of 19 bytes,
-// without checksum.
-func ParseTableMap(body []byte, flavor string) (*Table, error) { return nil, errNotYet }
+	keyQuery = `SELECT COLUMN_NAME, COALESCE(SUB_PART, 0) FROM information_schema.STATISTICS
+ WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? AND INDEX_NAME = 'PRIMARY' ORDER BY SEQ_IN_INDEX`
+)
 
-// Describe asks the server for a table's definition, as it is now. A table that does not
-// exist is ErrNoTable. It refuses what ParseTable refuses.
+// Describe asks the server for a table's definition, as it is now: with every column that the
+// binary log has, also invisible and generated ones. A table that does not exist is ErrNoTable;
+// one that cannot be read (a view, an unknown type, a system-versioned table) a *DefinitionError.
 func Describe(ctx context.Context, conn Querier, database, name string) (*Table, error) {
-	return nil, errNotYet
+	rows, err := query(ctx, conn, tableQuery, database, name)
+	if err != nil {
+		return nil, fmt.Errorf("asking for table %s.%s: %w", database, name, err)
+	}
+	if len(rows) == 0 {
+		return nil, fmt.Errorf("%s.%s: %w", database, name, ErrNoTable)
+	}
+	t := &Table{Database: rows[0].text(0), Name: rows[0].text(1)}
+	maria := strings.Contains(strings.ToLower(rows[0].text(3)), "mariadb")
+	switch kind := rows[0].text(2); {
+	case kind == "SYSTEM VERSIONED":
+		return nil, t.wrong("", errors.New("a system-versioned table: the binary log has its history, which is not told from its rows"))
+	case kind != "BASE TABLE":
+		return nil, t.wrong("", fmt.Errorf("not a table but a %s", strings.ToLower(kind)))
+	}
+	if rows, err = query(ctx, conn, columnQuery, t.Database, t.Name); err != nil {
+		return nil, fmt.Errorf("asking for the columns of %s: %w", t, err)
+	}
+	t.Columns = make([]Column, len(rows))
+	for i, r := range rows {
+		if err := t.Columns[i].describe(r, maria); err != nil {
+			return nil, t.wrong(r.text(0), err)
+		}
+	}
+	if rows, err = query(ctx, conn, keyQuery, t.Database, t.Name); err != nil {
+		return nil, fmt.Errorf("asking for the primary key of %s: %w", t, err)
+	}
+	if err := t.describeKey(rows); err != nil {
+		return nil, err
+	}
+	if len(t.Columns) == 0 {
+		return nil, fmt.Errorf("%s: %w", t, ErrNoTable)
+	}
+	t.seal()
+	return t, nil
 }
 
-// ErrNoTable is Describe's error for a table that does not exist or is not shown to the account.
-var ErrNoTable = errors.New("no such table")
+// record is a row of a query's result.
+type record []mysql.FieldValue
 
-// Refine adds to a definition from the binary log what only the server knows (UUID and INET
-// of MariaDB, TINYINT(1)): of columns that from has under the same name and with the same
-// storage. It returns t itself where there is nothing to add.
-func (t *Table) Refine(from *Table) *Table { return t }
+func (r record) text(i int) string {
+	switch f := r[i]; f.Type {
+	case mysql.FieldValueTypeString:
+		return string(f.AsString())
+	case mysql.FieldValueTypeNull:
+		return ""
+	default:
+		return f.String()
+	}
+}
 
-// SelectList is the expressions for a snapshot's SELECT, one a column, in order, so that
-// Decoder.Fields gives the same Values as the binary log. Column names are quoted.
-func (t *Table) SelectList() string { return "" }
+func (r record) number(i int) int {
+	if f := r[i]; f.Type != mysql.FieldValueTypeString {
+		return int(f.AsInt64())
+	}
+	n, _, _ := cutNumber(r[i].AsString())
+	return n
+}
 
-// AppendLiteral appends the SQL expression of a value, to be compared with the column.
-func (c *Column) AppendLiteral(dst []byte, v Value) []byte { return dst }
+func query(ctx context.Context, conn Querier, command string, args ...any) ([]record, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	result, err := conn.Execute(command, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer result.Close()
+	out := make([]record, 0, len(result.Values))
+	for _, v := range result.Values {
+		kept := make(record, len(v))
+		for i := range v {
+			kept[i] = mysql.NewFieldValue(v[i].Type, v[i].AsUint64(), append([]byte{}, v[i].AsString()...))
+		}
+		out = append(out, kept)
+	}
+	return out, nil
+}
 
-// AppendText appends a value as the server prints it; NULL is nothing.
-func (c *Column) AppendText(dst []byte, v Value) []byte { return dst }
+func (t *Table) describeKey(rows []record) error {
+	prefixed := false
+	for _, r := range rows {
+		i := t.Column(r.text(0))
+		if i < 0 {
+			return t.wrong(r.text(0), errors.New("a column of the primary key that is not shown; the account may lack rights on it"))
+		}
+		t.Key, t.KeyPrefix = append(t.Key, i), append(t.KeyPrefix, r.number(1))
+		prefixed = prefixed || r.number(1) != 0
+	}
+	if !prefixed {
+		t.KeyPrefix = nil
+	}
+	return nil
+}
 
-// Ordered is true when Compare orders values of the column as the server does.
-func (c *Column) Ordered() bool { return false }
+// describe fills in a column by its row of columnQuery.
+func (c *Column) describe(r record, maria bool) error {
+	columnType := strings.ToLower(r.text(2))
+	c.Name, c.Nullable = r.text(0), r.text(3) == "YES"
+	c.Invisible = strings.Contains(strings.ToUpper(r.text(9)), "INVISIBLE")
+	d := declared{
+		name: strings.ToLower(r.text(1)), full: columnType, maria: maria,
+		octets: r.number(4), precision: r.number(5), scale: r.number(6), fsp: r.number(7),
+	}
+	charset := charsetName(r.text(8))
+	if err := c.setDeclared(d, charset); err != nil {
+		return err
+	}
+	switch c.Kind {
+	case Int, Decimal, Float, Double:
+		c.Unsigned = strings.Contains(columnType, "unsigned")
+		c.TinyInt1 = strings.HasPrefix(columnType, "tinyint(1)")
+	case Enum, Set:
+		members, err := parseMembers(r.text(2))
+		if err != nil {
+			return err
+		}
+		width := 1
+		switch {
+		case c.Kind == Set && len(members) > 32:
+			width = 8
+		case c.Kind == Set:
+			width = (len(members) + 7) / 8
+		case len(members) > 255:
+			width = 2
+		}
+		kind := byte(mysql.MYSQL_TYPE_ENUM)
+		if c.Kind == Set {
+			kind = mysql.MYSQL_TYPE_SET
+		}
+		if err := c.index(kind, width); err != nil {
+			return err
+		}
+		if err := c.setCharset(charset); err != nil {
+			return err
+		}
+		c.Members = members
+	}
+	return nil
+}
 
-// Compare orders two values of the column: -1, 0 or 1. NULL comes first.
-func (c *Column) Compare(a, b Value) int { return 0 }
+// parseMembers reads the list of COLUMN_TYPE: a quote in a member is doubled, and a backslash
+// stands before another one and for line ends and zero bytes (MySQL, sql/sql_show.cc, append_unescaped).
+func parseMembers(columnType string) ([]string, error) {
+	open := strings.IndexByte(columnType, '(')
+	var out []string
+	var member strings.Builder
+	quoted := false
+	for i := open + 1; open > 0 && i < len(columnType); i++ {
+		switch c := columnType[i]; {
+		case !quoted && c == '\'':
+			quoted = true
+			member.Reset()
+		case !quoted && c == ')':
+			return out, nil
+		case !quoted:
+		case c == '\\' && i+1 < len(columnType):
+			i++
+			member.WriteByte(unescaped(columnType[i]))
+		case c == '\'' && i+1 < len(columnType) && columnType[i+1] == '\'':
+			i++
+			member.WriteByte('\'')
+		case c == '\'':
+			quoted = false
+			out = append(out, member.String())
+		default:
+			member.WriteByte(c)
+		}
+	}
+	return nil, fmt.Errorf("%q does not tell its members", columnType)
+}
 
-// AppendKey appends the row's primary key in a form that is equal for equal keys only; for maps.
-func (t *Table) AppendKey(dst []byte, r Row) []byte { return dst }
-
-type wire struct{}
-
-type textDecoder interface{}
+func unescaped(c byte) byte {
+	switch c {
+	case 'n':
+		return '\n'
+	case 'r':
+		return '\r'
+	case '0':
+		return 0
+	}
+	return c
+}

@@ -55,3 +55,47 @@ func (r Row) Size() int64 {
 	}
 	return n
 }
+
+// The moment of a Date or DateTime is packed so that later ones are larger numbers. Every
+// part may be zero, as the servers allow: 2020-00-00 is a value of its own.
+const (
+	microBits  = 20
+	secondBits = 6
+	hourBits   = 5
+	dayBits    = 5
+	monthBits  = 4
+)
+
+// PackDate makes the N of a Date: year, month and day, each from 0.
+func PackDate(year, month, day int) uint64 {
+	return (uint64(year)<<monthBits|uint64(month))<<dayBits | uint64(day)
+}
+
+// UnpackDate is PackDate's inverse.
+func UnpackDate(n uint64) (year, month, day int) {
+	return int(n >> (monthBits + dayBits)), int(n >> dayBits & (1<<monthBits - 1)), int(n & (1<<dayBits - 1))
+}
+
+// PackDateTime makes the N of a DateTime.
+func PackDateTime(date uint64, hour, minute, second, micro int) uint64 {
+	clock := (uint64(hour)<<secondBits|uint64(minute))<<secondBits | uint64(second)
+	return (date<<(hourBits+2*secondBits)|clock)<<microBits | uint64(micro)
+}
+
+// UnpackDateTime is PackDateTime's inverse; date is as PackDate makes it.
+func UnpackDateTime(n uint64) (date uint64, hour, minute, second, micro int) {
+	clock := n >> microBits
+	return clock >> (hourBits + 2*secondBits),
+		int(clock >> (2 * secondBits) & (1<<hourBits - 1)),
+		int(clock >> secondBits & (1<<secondBits - 1)),
+		int(clock & (1<<secondBits - 1)),
+		int(n & (1<<microBits - 1))
+}
+
+// validDate tells whether every part is one that a date of either server can have, zeros
+// included; the servers accept 2020-02-31 under ALLOW_INVALID_DATES.
+func validDate(year, month, day int) bool { return year <= 9999 && month <= 12 && day <= 31 }
+
+func validClock(hour, minute, second, micro int) bool {
+	return hour <= 23 && minute <= 59 && second <= 59 && micro <= 999999
+}
