@@ -77,6 +77,8 @@ func (a *API) Routes(r gin.IRouter) {
 	on("GET", one+"/resources", resourceList)
 	on("GET", one+"/choices", choiceList)
 	on("POST", one+"/choose", choiceMake)
+	on("GET", one+"/progress", progressShow)
+	on("POST", one+"/snapshot", snapshotStart)
 	on("GET", one+"/claim", claimShow)
 	on("POST", one+"/take-over", claimTake)
 	on("GET", "/sandbox/:part/faults", faultList)

@@ -11,7 +11,8 @@ func choiceList(c *call) error {
 	return c.ok(http.StatusOK, map[string]any{"choices": all})
 }
 
-// choiceMake answers POST …/choose {"topic","partition","choice","offset"?}.
+// choiceMake answers POST …/choose {"topic","partition","choice","offset"?}; of a source
+// {"choice"} alone.
 func choiceMake(c *call) error {
 	body, err := c.object("topic", "partition", "choice", "offset")
 	if err != nil {

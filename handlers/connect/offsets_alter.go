@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/sluice-io/sluice/runner/connector"
 	"github.com/sluice-io/sluice/runner/control"
 )
 
@@ -30,8 +31,12 @@ func offsetsAlter(s *Server, c *call) error {
 	if len(list) == 0 {
 		return bad("Partitions / offsets need to be provided for an alter offsets request")
 	}
-	if err := s.stopped(c); err != nil {
+	x, err := s.stopped(c)
+	if err != nil {
 		return err
+	}
+	if x.Kind() == string(connector.KindSource) {
+		return s.alterSource(c, list)
 	}
 	changes := make([]control.PositionChange, len(list))
 	for i, item := range list {
@@ -51,7 +56,7 @@ func offsetsAlter(s *Server, c *call) error {
 
 // offsetsReset answers DELETE /connectors/{c}/offsets.
 func offsetsReset(s *Server, c *call) error {
-	if err := s.stopped(c); err != nil {
+	if _, err := s.stopped(c); err != nil {
 		return err
 	}
 	forced, err := force(c.r.URL.Query())
@@ -65,15 +70,54 @@ func offsetsReset(s *Server, c *call) error {
 }
 
 // stopped refuses before the rows are looked at, in the real worker's order.
-func (s *Server) stopped(c *call) error {
+func (s *Server) stopped(c *call) (control.Connector, error) {
 	x, err := s.o.Control.Connector(c.ctx, c.instance, c.name())
 	if err != nil {
-		return lost(err, "Connector %s not found", plain(c.name()))
+		return x, lost(err, "Connector %s not found", plain(c.name()))
 	}
 	if x.Desired != control.DesiredStopped && x.Desired != control.DesiredNotDeployed {
-		return notStopped(control.ErrNotStopped, c.name())
+		return x, notStopped(control.ErrNotStopped, c.name())
 	}
-	return nil
+	return x, nil
+}
+
+// alterSource sets positions of a source, in the maps of its own.
+func (s *Server) alterSource(c *call, list []any) error {
+	to := make([]connector.SourcePosition, len(list))
+	for i, item := range list {
+		var err error
+		if to[i], err = sourcePosition(item); err != nil {
+			return err
+		}
+	}
+	if err := s.o.Control.AlterSourcePositions(c.ctx, c.instance, c.name(), to); err != nil {
+		return notStopped(lost(err, "Connector %s not found", plain(c.name())), c.name())
+	}
+	return c.json(http.StatusOK, map[string]string{"message": "The offsets for this connector have been altered successfully"})
+}
+
+// sourcePosition reads one row {"partition":{…},"offset":{…}|null}.
+func sourcePosition(item any) (connector.SourcePosition, error) {
+	var out connector.SourcePosition
+	row, ok := item.(map[string]any)
+	if !ok {
+		return out, bad("offsets must be an array of objects with partition and offset.")
+	}
+	for _, k := range slices.Sorted(maps.Keys(row)) {
+		if k != "partition" && k != "offset" {
+			return out, bad("Unrecognized field %q; an item has partition and offset.", plain(k))
+		}
+	}
+	if out.Partition, ok = row["partition"].(map[string]any); !ok || len(out.Partition) == 0 {
+		return out, bad("The partition for a source connector offset cannot be null, missing or empty")
+	}
+	if row["offset"] == nil {
+		return out, nil
+	}
+	if out.Offset, ok = row["offset"].(map[string]any); !ok {
+		return out, bad("The offset for a source connector should either be null or an object")
+	}
+	return out, nil
 }
 
 func notStopped(err error, name string) error {

@@ -1,6 +1,10 @@
 package connect
 
-import "net/http"
+import (
+	"net/http"
+
+	"github.com/sluice-io/sluice/runner/connector"
+)
 
 type offsetRow struct {
 	Partition struct {
@@ -13,7 +17,19 @@ type offsetRow struct {
 }
 
 // offsetsShow answers GET /connectors/{c}/offsets: the committed offsets of a sink.
+// A source's are its plugin's own maps.
 func offsetsShow(s *Server, c *call) error {
+	x, err := s.o.Control.Connector(c.ctx, c.instance, c.name())
+	if err != nil {
+		return lost(err, "Connector %s not found", plain(c.name()))
+	}
+	if x.Kind() == string(connector.KindSource) {
+		rows, err := s.o.Control.SourcePositions(c.ctx, c.instance, c.name())
+		if err != nil {
+			return lost(err, "Connector %s not found", plain(c.name()))
+		}
+		return c.json(http.StatusOK, map[string]any{"offsets": append([]connector.SourcePosition{}, rows...)})
+	}
 	rows, err := s.o.Control.Positions(c.ctx, c.instance, c.name())
 	if err != nil {
 		return lost(err, "Connector %s not found", plain(c.name()))

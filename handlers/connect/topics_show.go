@@ -13,6 +13,10 @@ func topicsShow(s *Server, c *call) error {
 	topics := []string{}
 	x, err := s.o.Control.Connector(c.ctx, c.instance, c.name())
 	switch {
+	case err == nil && x.Kind() == string(connector.KindSource):
+		if topics, err = s.o.Control.WrittenTopics(c.ctx, c.instance, c.name()); err != nil && control.AsError(err).Kind != control.NotFound {
+			return err
+		}
 	case err == nil && x.Deployed:
 		topics = append(topics, x.Effective().List(connector.KeyTopics)...)
 	case err != nil && control.AsError(err).Kind != control.NotFound:

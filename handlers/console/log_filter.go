@@ -49,7 +49,7 @@ func readLogFilter(q *request, row control.Connector) logFilter {
 		f.shown.Level = ""
 	}
 	f.shown.Tasks = append(f.shown.Tasks, components.Option{Value: "-1", Label: text.T(ctx, "logs.connector")})
-	for i := range min(int(row.Effective().Int(connector.KeyTasksMax)), 64) {
+	for i := range min(max(1, int(row.Effective().Int(connector.KeyTasksMax))), 64) {
 		f.shown.Tasks = append(f.shown.Tasks, components.Option{Value: strconv.Itoa(i), Label: text.T(ctx, "log.task", i)})
 	}
 	if f.shown.Task != "" {

@@ -101,7 +101,7 @@ func inSteps(c *candidate, steps []connector.StepID) []connector.FieldError {
 
 // Check runs the live checks of a configuration and emits each finding as it
 // finishes; emit is called from one goroutine at a time. step limits them to the
-// wizard's step: source (the topics), destination (the connector's own checks); ""
+// wizard's step: source (the topics; of a source its own checks), destination (the connector's own checks); ""
 // is everything, the resources too. It returns an error only when checks could not
 // begin; what fails is a finding.
 func (s *Service) Check(ctx context.Context, instance string, t Trial, step connector.StepID, emit func(connector.Finding)) error {
@@ -121,7 +121,10 @@ func (s *Service) Check(ctx context.Context, instance string, t Trial, step conn
 	if step != connector.StepDestination && c.spec.Kind == connector.KindSink {
 		s.checkTopics(ctx, c, emit)
 	}
-	if (step == "" || step == connector.StepDestination) && c.spec.Check != nil {
+	// A source's checks are of its server, so they are run where that is given, and once
+	// more where its topics are.
+	own := step == "" || step == connector.StepDestination || step == connector.StepSource && c.spec.Kind == connector.KindSource
+	if own && c.spec.Check != nil {
 		s.checkSpec(ctx, c, row, emit)
 	}
 	if step == "" || step == connector.StepBasic {

@@ -217,6 +217,7 @@ func fromSupervisor(err error) error {
 		pending *runner.PendingError
 		wrong   *connector.WrongError
 		away    *connector.AwayError
+		field   connector.FieldError
 	)
 	switch {
 	case err == nil:
@@ -239,6 +240,8 @@ func fromSupervisor(err error) error {
 			message += " " + sentence(wrong.Remedy)
 		}
 		return &Error{Kind: Conflict, Message: message, Err: err}
+	case errors.As(err, &field):
+		return fieldError(field.Field, "%s", field.Message)
 	case errors.As(err, &away):
 		return unavailable(err, "%s", sentence(err.Error()))
 	}

@@ -121,6 +121,17 @@ type Supervisor interface {
 	Deps(in runner.Instance, name, uuid string, cfg connector.Config) connector.Deps
 }
 
+// Sources is what a Supervisor can do for sources in addition.
+type Sources interface {
+	// SourcePositions are what a source has saved, in its own words.
+	SourcePositions(ctx context.Context, connectorID int64) ([]connector.SourcePosition, error)
+	// AlterSourcePositions sets positions of a stopped source; those with a nil Offset are
+	// removed.
+	AlterSourcePositions(ctx context.Context, connectorID int64, to []connector.SourcePosition) error
+	// Snapshot asks a running source to copy parts of what it reads anew, or with none all.
+	Snapshot(ctx context.Context, connectorID int64, parts []string) error
+}
+
 // Kafka is what the use cases ask of a cluster. Live implements it by package kafka.
 type Kafka interface {
 	Probe(ctx context.Context, c kafka.Cluster) (kafka.Info, error)

@@ -30,7 +30,11 @@ func (s *Service) withTasks(c Connector, st runner.ConnectorStatus) runner.Conne
 	if _, bare := s.taskless.Load(c.ID); bare || c.Desired != runner.DesiredPaused || !c.Deployed || len(st.Tasks) > 0 {
 		return st
 	}
-	for i := range int(c.Effective().Int(connector.KeyTasksMax)) {
+	tasks := int(c.Effective().Int(connector.KeyTasksMax))
+	if c.Kind() == string(connector.KindSource) {
+		tasks = 1
+	}
+	for i := range tasks {
 		st.Tasks = append(st.Tasks, runner.TaskStatus{ConnectorID: c.ID, Task: i, Node: st.Worker, Status: st.Status})
 	}
 	return st
@@ -50,6 +54,9 @@ func (s *Service) Positions(ctx context.Context, instance, name string) ([]runne
 	c, err := s.Connector(ctx, instance, name)
 	if err != nil {
 		return nil, err
+	}
+	if c.Kind() == string(connector.KindSource) {
+		return nil, &Error{Kind: Invalid, Message: "A source's positions are its own; they are no offsets of partitions."}
 	}
 	if !c.Deployed && c.Desired == runner.DesiredNotDeployed {
 		return s.positionsBeforeDeploy(ctx, c)
@@ -221,6 +228,9 @@ func (s *Service) Choose(ctx context.Context, instance, name, topic string, part
 	if err != nil {
 		return err
 	}
+	if c.Kind() == string(connector.KindSource) {
+		topic, partition = "", -1 // its reader is what waits, whatever was named
+	}
 	at, err := checkChoice(waitingOf(c.Status), topic, partition, choice, offset)
 	if err != nil {
 		return err
@@ -228,7 +238,11 @@ func (s *Service) Choose(ctx context.Context, instance, name, topic string, part
 	if err := s.sup.Choose(ctx, c.ID, topic, partition, choice, at); err != nil {
 		return fromSupervisor(err)
 	}
-	s.audit(ctx, "connector.choose", instance+"/"+name, map[string]string{"partition": fmt.Sprintf("%s-%d", topic, partition), "choice": choice})
+	detail := map[string]string{"choice": choice}
+	if topic != "" {
+		detail["partition"] = fmt.Sprintf("%s-%d", topic, partition)
+	}
+	s.audit(ctx, "connector.choose", instance+"/"+name, detail)
 	return nil
 }
 
@@ -252,6 +266,9 @@ func checkChoice(waiting []Waiting, topic string, partition int32, choice string
 			return *offset, nil
 		}
 		return 0, fieldError("choice", "%s is not offered; choose one of:%s.", quoted(choice), offered)
+	}
+	if topic == "" {
+		return 0, conflict("The connector does not wait for a choice.")
 	}
 	return 0, conflict("%s-%d does not wait for a choice.", topic, partition)
 }
