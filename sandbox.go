@@ -24,9 +24,10 @@ func startSandbox(ctx context.Context, set *settings.Settings, log *slog.Logger)
 	}
 	at := set.SandboxParts
 	box, err := sandbox.Start(ctx, sandbox.Options{DataDir: filepath.Join(set.DataDir, "sandbox"), KafkaAddr: at.Kafka, OSSAddr: at.OSS, FCAddr: at.FC, ODPSAddr: at.ODPS, STSAddr: at.STS,
-		SampleProducer: true, Logger: log})
+		MySQLAddr: at.MySQL, MariaDB: set.MariaDB, SampleProducer: true, Logger: log})
 	if err != nil {
-		return nil, fmt.Errorf("starting the sandbox (SLUICE_SANDBOX_KAFKA_ADDR=%s, …_OSS_ADDR=%s, …_FC_ADDR=%s, …_ODPS_ADDR=%s, …_STS_ADDR=%s): %w", at.Kafka, at.OSS, at.FC, at.ODPS, at.STS, err)
+		return nil, fmt.Errorf("starting the sandbox (SLUICE_SANDBOX_KAFKA_ADDR=%s, …_OSS_ADDR=%s, …_FC_ADDR=%s, …_ODPS_ADDR=%s, …_STS_ADDR=%s, …_MYSQL_ADDR=%s): %w",
+			at.Kafka, at.OSS, at.FC, at.ODPS, at.STS, at.MySQL, err)
 	}
 	return box, nil
 }

@@ -12,7 +12,7 @@ import (
 // TestFaultsOfRESTAndPages: a fault that REST set is kept whole when the page adds another.
 func TestFaultsOfRESTAndPages(t *testing.T) {
 	t.Parallel()
-	box, err := sandbox.Start(t.Context(), sandbox.Options{DataDir: t.TempDir(), KafkaAddr: "127.0.0.1:0", OSSAddr: "127.0.0.1:0", FCAddr: "127.0.0.1:0", ODPSAddr: "127.0.0.1:0", STSAddr: "127.0.0.1:0", Logger: slog.New(slog.DiscardHandler)})
+	box, err := sandbox.Start(t.Context(), sandbox.Options{DataDir: t.TempDir(), KafkaAddr: "127.0.0.1:0", OSSAddr: "127.0.0.1:0", FCAddr: "127.0.0.1:0", ODPSAddr: "127.0.0.1:0", STSAddr: "127.0.0.1:0", MariaDB: sandbox.NoMySQL, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

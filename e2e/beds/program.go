@@ -53,7 +53,7 @@ func (m mariaDB) template() (string, error) {
 		if root, err := harness.Setting("SLUICE_MARIADB_ROOT"); err == nil {
 			args = append(args, "--basedir="+root+"/usr")
 		}
-		args = append(args, "--datadir="+dir, "--user="+userName(), "--auth-root-authentication-method=normal",
+		args = append(args, "--datadir="+dir, "--tmpdir="+dir, "--user="+userName(), "--auth-root-authentication-method=normal",
 			"--skip-test-db", "--skip-name-resolve", "--innodb-log-file-size=16M", "--aria-log-file-size=8M")
 		return run(exec.Command(install, args...))
 	})

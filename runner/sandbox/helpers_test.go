@@ -43,6 +43,12 @@ func runHelper(part, dir string) error {
 			return err
 		}
 		addr = f.URL()
+	} else if part == "mysql" {
+		m, err := StartMySQL(context.Background(), MySQLOptions{Addr: "127.0.0.1:0", Dir: dir, Program: os.Getenv("SLUICE_MARIADBD")})
+		if err != nil {
+			return err
+		}
+		addr = m.Addr()
 	} else if part == "kafka" {
 		k, err := StartKafka(context.Background(), KafkaOptions{Addr: "127.0.0.1:0", Dir: dir})
 		if err != nil {

@@ -12,9 +12,11 @@ type Options struct {
 	// DataDir is the folder under which each part keeps its state, in a folder of its own.
 	DataDir string
 	// KafkaAddr and the others are listen addresses, of loopback only; port 0 picks a free one. Defaults:
-	// DefaultKafkaAddr, DefaultOSSAddr, DefaultFCAddr, DefaultODPSAddr, DefaultSTSAddr.
-	KafkaAddr, OSSAddr, FCAddr, ODPSAddr, STSAddr string
-	// SampleProducer writes made-up orders to OrdersTopic while the sandbox runs.
+	// DefaultKafkaAddr, DefaultOSSAddr, DefaultFCAddr, DefaultODPSAddr, DefaultSTSAddr, DefaultMySQLAddr.
+	KafkaAddr, OSSAddr, FCAddr, ODPSAddr, STSAddr, MySQLAddr string
+	// MariaDB is the path of mariadbd; "" looks for it where it is usually installed, NoMySQL does without.
+	MariaDB string
+	// SampleProducer writes made-up orders to OrdersTopic, and to the shop's tables, while the sandbox runs.
 	SampleProducer bool
 	// FaultSeed makes the dice of faults fall the same in every run; 0 is chance.
 	FaultSeed uint64
@@ -29,12 +31,15 @@ type Sandbox struct {
 	FC    *FC
 	ODPS  *ODPS
 	STS   *STS
+	MySQL *MySQL // nil where there is none; NoMySQL says why
+	// NoMySQL is an ErrNoMariaDB, or why the installed MariaDB did not start. The other parts do without.
+	NoMySQL error
 }
 
 // Address says where one part of the sandbox is found.
 type Address struct {
-	Part    string // "kafka", "oss", "fc", "odps", "sts"
-	Address string // host:port of kafka, a URL of the others
+	Part    string // "kafka", "oss", "fc", "odps", "sts", "mysql"
+	Address string // host:port of kafka and mysql, a URL of the others
 }
 
 // Start starts every part. When one cannot start, those before it are closed again. ctx bounds the start only.
@@ -66,13 +71,38 @@ func (s *Sandbox) start(ctx context.Context, o *Options) (err error) {
 	if s.ODPS, err = StartODPS(ctx, ODPSOptions{Addr: o.ODPSAddr, Tokens: tokens, Dir: filepath.Join(o.DataDir, "odps"), FaultSeed: o.FaultSeed, Logger: o.Logger}); err != nil {
 		return err
 	}
+	database := s.startMySQL(ctx, o)
 	s.Kafka, err = StartKafka(ctx, KafkaOptions{Addr: o.KafkaAddr, Dir: filepath.Join(o.DataDir, "kafka"), SampleProducer: o.SampleProducer, Logger: o.Logger})
-	return err
+	return errors.Join(err, <-database)
+}
+
+// startMySQL starts MariaDB beside the others, for it takes longest. A machine without it, or with one that does not
+// start, is no error; an address that cannot be had is.
+func (s *Sandbox) startMySQL(ctx context.Context, o *Options) <-chan error {
+	done := make(chan error, 1)
+	go func() {
+		var err error
+		s.MySQL, err = StartMySQL(ctx, MySQLOptions{Addr: o.MySQLAddr, Dir: filepath.Join(o.DataDir, "mysql"), Program: o.MariaDB, Writer: o.SampleProducer, Logger: o.Logger})
+		switch {
+		case errors.Is(err, errAddress):
+			done <- err
+			return
+		case err != nil && !errors.Is(err, ErrNoMariaDB):
+			o.Logger.Warn("the sandbox goes without MariaDB", slog.Any("error", err))
+		}
+		s.NoMySQL = err
+		done <- nil
+	}()
+	return done
 }
 
 // Addresses lists the parts and where they are, in the order in which to print them.
 func (s *Sandbox) Addresses() []Address {
-	return []Address{{"kafka", s.Kafka.Addr()}, {"oss", s.OSS.URL()}, {"fc", s.FC.URL()}, {"odps", s.ODPS.URL()}, {"sts", s.STS.URL()}}
+	out := []Address{{"kafka", s.Kafka.Addr()}, {"oss", s.OSS.URL()}, {"fc", s.FC.URL()}, {"odps", s.ODPS.URL()}, {"sts", s.STS.URL()}}
+	if s.MySQL != nil {
+		out = append(out, Address{"mysql", s.MySQL.Addr()})
+	}
+	return out
 }
 
 // FaultParts lists the parts that have faults, in the order of Addresses.
@@ -140,6 +170,9 @@ func (s *Sandbox) Close() error {
 	}
 	if s.STS != nil {
 		ending = append(ending, s.STS.Close)
+	}
+	if s.MySQL != nil {
+		ending = append(ending, s.MySQL.Close)
 	}
 	ended := make(chan error, len(ending))
 	for _, end := range ending {

@@ -51,6 +51,7 @@ func table() []setting {
 			help: "listen address of the sandbox's " + p.what + ", on loopback; port 0 picks a free one, printed", read: loopbackAddress(p.into)})
 	}
 	return append(out,
+		setting{name: "mariadbd", arg: "FILE", defIs: "looked for in PATH and the usual folders", help: "the server program of the sandbox's MySQL; off does without", read: program(func(s *Settings) *string { return &s.MariaDB })},
 		setting{name: "log-retention", arg: "AGE,SIZE", def: "7d,1GiB", help: "how long and how much of the connector logs is kept", read: readRetention},
 		setting{name: "tls-cert", arg: "FILE", defIs: "off", help: "certificate chain (PEM) to serve HTTPS with", read: path(func(s *Settings) *string { return &s.TLSCert })},
 		setting{name: "tls-key", arg: "FILE", defIs: "off", help: "its private key (PEM)", read: path(func(s *Settings) *string { return &s.TLSKey })},

@@ -31,6 +31,17 @@ func path(into func(*Settings) *string) func(*Settings, string) error {
 	}
 }
 
+// program is the path of a program or a name to be looked for in PATH; "off" is none.
+func program(into func(*Settings) *string) func(*Settings, string) error {
+	return func(s *Settings, v string) error {
+		if v != "off" && strings.ContainsRune(v, filepath.Separator) {
+			v = filepath.Clean(v)
+		}
+		*into(s) = v
+		return nil
+	}
+}
+
 func toggle(into func(*Settings) *bool) func(*Settings, string) error {
 	return func(s *Settings, v string) error {
 		switch strings.ToLower(strings.TrimSpace(v)) {
