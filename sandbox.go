@@ -50,7 +50,9 @@ type (
 var (
 	_ console.Sandbox       = sandboxPages{}
 	_ console.SandboxLatest = sandboxPages{}
-	_ api.SandboxFaults     = sandboxFaults{}
+
+	_ console.SandboxDatabases = sandboxPages{}
+	_ api.SandboxFaults        = sandboxFaults{}
 )
 
 // Parts lists the servers.
@@ -58,6 +60,9 @@ func (p sandboxPages) Parts() []console.SandboxPart {
 	var out []console.SandboxPart
 	for _, a := range p.box.Addresses() {
 		out = append(out, console.SandboxPart{Name: a.Part, Address: a.Address})
+	}
+	if p.box.MySQL == nil { // its card says why
+		out = append(out, console.SandboxPart{Name: "mysql"})
 	}
 	return out
 }

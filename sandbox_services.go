@@ -75,6 +75,21 @@ func (p sandboxPages) Rows(ctx context.Context, table, partition string, first i
 	return out, noTable(err)
 }
 
+// Database describes the database server, or says why there is none.
+func (p sandboxPages) Database() console.SandboxDatabase {
+	if m := p.box.MySQL; m != nil {
+		d := console.SandboxDatabase{Version: m.Version(), Database: sandbox.MySQLDatabase, User: sandbox.MySQLUser, Password: sandbox.MySQLPassword, Tables: sandbox.MySQLTables(), Changes: m.Changes()}
+		if !m.Running() {
+			d.Problem = m.Problem()
+		}
+		return d
+	}
+	if errors.Is(p.box.NoMySQL, sandbox.ErrNoMariaDB) {
+		return console.SandboxDatabase{Missing: true}
+	}
+	return console.SandboxDatabase{Problem: fmt.Sprint(p.box.NoMySQL)}
+}
+
 // noTable says in the pages' words that a table or partition is not there.
 func noTable(err error) error {
 	if errors.Is(err, sandbox.ErrNoTable) || errors.Is(err, sandbox.ErrNoPartition) {

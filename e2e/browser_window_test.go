@@ -36,7 +36,7 @@ func startSandbox(t *testing.T) *harness.Sluice {
 	t.Helper()
 	return suite.StartSluice(t, harness.SluiceOptions{Env: map[string]string{
 		"SLUICE_SANDBOX": "on", "SLUICE_SANDBOX_KAFKA_ADDR": "127.0.0.1:0", "SLUICE_SANDBOX_OSS_ADDR": "127.0.0.1:0", "SLUICE_SANDBOX_FC_ADDR": "127.0.0.1:0",
-		"SLUICE_SANDBOX_ODPS_ADDR": "127.0.0.1:0", "SLUICE_SANDBOX_STS_ADDR": "127.0.0.1:0",
+		"SLUICE_SANDBOX_ODPS_ADDR": "127.0.0.1:0", "SLUICE_SANDBOX_STS_ADDR": "127.0.0.1:0", "SLUICE_SANDBOX_MYSQL_ADDR": "127.0.0.1:0",
 		"SLUICE_EGRESS_ALLOW": "127.0.0.0/8,::1/128",
 	}})
 }

@@ -48,7 +48,7 @@ func main() {
 func takeAll(m *harness.Main, suite *harness.Suite, out, only string, records int) {
 	n := suite.StartSluice(m, harness.SluiceOptions{Env: map[string]string{
 		"SLUICE_SANDBOX": "on", "SLUICE_SANDBOX_KAFKA_ADDR": "127.0.0.1:0", "SLUICE_SANDBOX_OSS_ADDR": "127.0.0.1:0", "SLUICE_SANDBOX_FC_ADDR": "127.0.0.1:0",
-		"SLUICE_SANDBOX_ODPS_ADDR": "127.0.0.1:0", "SLUICE_SANDBOX_STS_ADDR": "127.0.0.1:0", "SLUICE_EGRESS_ALLOW": "127.0.0.0/8,::1/128",
+		"SLUICE_SANDBOX_ODPS_ADDR": "127.0.0.1:0", "SLUICE_SANDBOX_STS_ADDR": "127.0.0.1:0", "SLUICE_SANDBOX_MYSQL_ADDR": "127.0.0.1:0", "SLUICE_EGRESS_ALLOW": "127.0.0.0/8,::1/128",
 	}})
 	light := open(m, n, out, "light", only, false)
 	light.first()

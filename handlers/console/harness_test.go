@@ -114,10 +114,12 @@ type box struct {
 	mu     sync.Mutex
 	faults map[string][]console.SandboxFault
 	// content by key of the bucket "sandbox-bucket"
-	content map[string]string
-	oss     string // address of the object store; "" is the usual one
-	events  []event
-	rows    map[string][][]console.SandboxValue // by partition of the table sandbox.kafka_messages
+	content  map[string]string
+	mysql    string
+	database console.SandboxDatabase
+	oss      string // address of the object store; "" is the usual one
+	events   []event
+	rows     map[string][][]console.SandboxValue // by partition of the table sandbox.kafka_messages
 }
 
 func newBox() *box {
@@ -130,8 +132,10 @@ func (b *box) Parts() []console.SandboxPart {
 		at = "http://127.0.0.1:19100"
 	}
 	return []console.SandboxPart{{Name: "kafka", Address: "127.0.0.1:19092"}, {Name: "oss", Address: at},
-		{Name: "fc", Address: "http://127.0.0.1:19101"}, {Name: "odps", Address: "http://127.0.0.1:19102/api"}}
+		{Name: "fc", Address: "http://127.0.0.1:19101"}, {Name: "odps", Address: "http://127.0.0.1:19102/api"}, {Name: "mysql", Address: b.mysql}}
 }
+
+func (b *box) Database() console.SandboxDatabase { return b.database }
 
 func (b *box) Buckets() []console.SandboxBucket {
 	return []console.SandboxBucket{{Name: "sandbox-bucket", Objects: len(b.content), Bytes: 60}}

@@ -38,8 +38,25 @@ type SandboxLatest interface {
 
 // SandboxPart is one embedded server.
 type SandboxPart struct {
-	Name    string // "kafka", "oss", "fc", "odps", "sts"
-	Address string // host:port, or a URL
+	Name    string // "kafka", "oss", "fc", "odps", "sts", "mysql"
+	Address string // host:port, or a URL; "" of one that this machine cannot have
+}
+
+// SandboxDatabases is a Sandbox that may have a database server, which then is among its Parts.
+type SandboxDatabases interface {
+	Database() SandboxDatabase
+}
+
+// SandboxDatabase is the database server with a small shop in it, or why there is none.
+type SandboxDatabase struct {
+	Version  string // as the server says it
+	Database string
+	User     string // of a connector that reads it
+	Password string
+	Tables   []string
+	Changes  int64  // rows that the sandbox's writer has changed since the start
+	Missing  bool   // the program is not installed on this machine
+	Problem  string // why an installed one does not run, as it said it
 }
 
 // SandboxBucket is a bucket of the object store's stand-in.

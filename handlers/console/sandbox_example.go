@@ -2,6 +2,8 @@ package console
 
 import (
 	"context"
+	"maps"
+	"net"
 
 	"github.com/sluice-io/sluice/runner/connector"
 	"github.com/sluice-io/sluice/runner/control"
@@ -13,9 +15,14 @@ import (
 // example is a connector that a newcomer starts with one press: the sample producer's
 // orders to one part of the sandbox, in small pieces so that the first arrive at once.
 type example struct {
-	part, name, endpoint string // endpoint: the key of the part's address
+	part, name, endpoint string // endpoint: the key of the part's address; "" where it takes more than that
 	description, started string // message IDs
 	config               connector.Config
+}
+
+// sampleOrders is what the examples share that deliver the sample producer's orders.
+func sampleOrders() connector.Config {
+	return connector.Config{"topics": "orders", "consumer.override.auto.offset.reset": "earliest", "aliyun.access.key.id": "sandbox", "aliyun.access.key.secret": "sandbox"}
 }
 
 func examples() []example {
@@ -26,6 +33,8 @@ func examples() []example {
 			connector.Config{connector.KeyClass: "KAFKA2FC", "fc.service": "sandbox", "fc.function": "echo"}},
 		{"odps", "orders-to-odps", "odps.endpoint", "example.description_odps", "example.started_odps",
 			connector.Config{connector.KeyClass: "KAFKA2ODPS", "odps.project": "sandbox", "odps.table": "kafka_messages", "flush.interval.ms": "10000"}},
+		{"mysql", "shop-to-kafka", "", "example.description_mysql", "example.started_mysql",
+			connector.Config{connector.KeyClass: "MYSQL2KAFKA", "mysql.tables": "*", "topic.prefix": "shop"}},
 	}
 }
 
@@ -38,18 +47,31 @@ func (c *Console) example(ctx context.Context, part string) (example, bool) {
 		if _, err := c.control.Spec(e.config[connector.KeyClass]); err != nil {
 			return e, false
 		}
-		for key, value := range map[string]string{connector.KeyDescription: text.T(ctx, e.description), "topics": "orders",
-			"consumer.override.auto.offset.reset": "earliest", "aliyun.access.key.id": "sandbox", "aliyun.access.key.secret": "sandbox"} {
-			e.config[key] = value
-		}
+		e.config[connector.KeyDescription] = text.T(ctx, e.description)
 		for _, p := range c.sandbox.Parts() {
 			if p.Name == part {
-				e.config[e.endpoint] = p.Address
-				return e, true
+				return e, c.completeExample(&e, p)
 			}
 		}
 	}
 	return example{}, false
+}
+
+// completeExample puts in where the part is, and tells whether it is anywhere.
+func (c *Console) completeExample(e *example, p SandboxPart) bool {
+	if e.endpoint != "" {
+		maps.Copy(e.config, sampleOrders())
+		e.config[e.endpoint] = p.Address
+		return true
+	}
+	box, ok := c.sandbox.(SandboxDatabases)
+	host, port, err := net.SplitHostPort(p.Address)
+	if !ok || err != nil { // it does not run
+		return false
+	}
+	db := box.Database()
+	maps.Copy(e.config, connector.Config{"mysql.host": host, "mysql.port": port, "mysql.database": db.Database, "mysql.user": db.User, "mysql.password": db.Password})
+	return true
 }
 
 // offerExample puts the button that starts a part's example on its card, or the link to it.

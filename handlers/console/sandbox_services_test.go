@@ -10,6 +10,7 @@ import (
 
 	"github.com/sluice-io/sluice/handlers/console"
 	"github.com/sluice-io/sluice/runner/catalog"
+	"github.com/sluice-io/sluice/runner/control"
 )
 
 // event is an invocation of the box with its body.
@@ -196,8 +197,10 @@ func TestSandboxExamples(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "orders")
 	otto, vera := s.as("otto"), s.as("vera")
-	classes := map[string]string{"oss": "KAFKA2OSS", "fc": "KAFKA2FC", "odps": "KAFKA2ODPS"}
-	names := map[string]string{"oss": "orders-to-oss", "fc": "orders-to-fc", "odps": "orders-to-odps"}
+	classes := map[string]string{"oss": "KAFKA2OSS", "fc": "KAFKA2FC", "odps": "KAFKA2ODPS", "mysql": "MYSQL2KAFKA"}
+	names := map[string]string{"oss": "orders-to-oss", "fc": "orders-to-fc", "odps": "orders-to-odps", "mysql": "shop-to-kafka"}
+	s.box.mysql = "127.0.0.1:19306"
+	s.box.database = console.SandboxDatabase{Version: "10.11.19-MariaDB", Database: "shop", User: "sandbox", Password: "secret", Tables: []string{"orders", "page_views"}, Changes: 7}
 	have := map[string]bool{}
 	for _, spec := range catalog.All() {
 		have[spec.Class] = true
@@ -217,4 +220,28 @@ func TestSandboxExamples(t *testing.T) {
 		otto.post("/sandbox/example?to=" + part).to(on) // again: it is there
 	}
 	otto.post("/sandbox/example?to=kafka").want(404)
+	in, err := s.svc.Connector(control.WithActor(t.Context(), control.System()), "sandbox", "shop-to-kafka")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key, want := range map[string]string{"mysql.host": "127.0.0.1", "mysql.port": "19306", "mysql.database": "shop", "mysql.user": "sandbox", "mysql.tables": "*", "topics": ""} {
+		if got := in.Config[key]; got != want {
+			t.Errorf("%s of the example is %q, want %q", key, got, want)
+		}
+	}
+}
+
+// TestSandboxDatabase: the card says what the server holds, or plainly why there is none, and then offers no example.
+func TestSandboxDatabase(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	otto := s.as("otto")
+	button := `button[formaction="/sandbox/example?to=mysql"]`
+	s.box.database = console.SandboxDatabase{Missing: true}
+	otto.get("/sandbox").says("mariadbd was not found on this machine", "mariadb-server").hasNot(button)
+	s.box.database = console.SandboxDatabase{Problem: "no space left"}
+	otto.get("/sandbox").says("did not start: no space left").hasNot(button)
+	s.box.mysql = "127.0.0.1:19306"
+	s.box.database = console.SandboxDatabase{Version: "10.11.19-MariaDB", Database: "shop", User: "sandbox", Password: "secret", Tables: []string{"orders", "page_views"}, Changes: 7}
+	otto.get("/sandbox").says("127.0.0.1:19306", "10.11.19-MariaDB; database shop with orders, page_views; account sandbox, password secret; 7 rows changed").has(button)
 }

@@ -65,6 +65,8 @@ func partTitle(part string) (title, icon string) {
 		return "MaxCompute", "table-2"
 	case "sts":
 		return "Security Token Service", "key-round"
+	case "mysql":
+		return "MySQL", "database"
 	}
 	return part, "server"
 }
@@ -97,6 +99,24 @@ func (c *Console) partView(ctx context.Context, p SandboxPart) views.SandboxPart
 		out.Href, out.Detail = tabTables, text.T(ctx, "sandbox_page.odps", strings.Join(names, ", "), text.N(ctx, "sandbox_page.rows", rows), components.Bytes(size))
 	case "sts":
 		out.Detail = text.T(ctx, "sandbox_page.sts")
+	case "mysql":
+		out.Detail = c.databaseDetail(ctx)
 	}
 	return out
+}
+
+// databaseDetail says what the database server holds, or why there is none.
+func (c *Console) databaseDetail(ctx context.Context) string {
+	box, ok := c.sandbox.(SandboxDatabases)
+	if !ok {
+		return ""
+	}
+	switch db := box.Database(); {
+	case db.Missing:
+		return text.T(ctx, "sandbox_page.mysql_missing")
+	case db.Problem != "":
+		return text.T(ctx, "sandbox_page.mysql_problem", db.Problem)
+	default:
+		return text.T(ctx, "sandbox_page.mysql", db.Version, db.Database, strings.Join(db.Tables, ", "), db.User, db.Password, text.N(ctx, "sandbox_page.changes", db.Changes))
+	}
 }

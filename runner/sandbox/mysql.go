@@ -220,6 +220,9 @@ func (m *MySQL) Running() bool {
 	}
 }
 
+// Problem is the end of the server's log.
+func (m *MySQL) Problem() string { return lastLines(m.logFile()) }
+
 // Changes is how many rows the writer has changed since the start.
 func (m *MySQL) Changes() int64 { return m.changes.Load() }
 

@@ -13,7 +13,7 @@ import (
 const writerUser = "shopkeeper"
 
 // ConnectorGrants are what an account needs for MySQL → Kafka from MariaDB, as GRANT takes it.
-const ConnectorGrants = "SELECT, RELOAD, LOCK TABLES, REPLICATION SLAVE, BINLOG MONITOR, REPLICATION SLAVE ADMIN"
+const ConnectorGrants = "SELECT, LOCK TABLES, RELOAD, REPLICATION SLAVE, REPLICATION CLIENT, REPLICATION MASTER ADMIN"
 
 // startScript holds the statements that the server runs at each start, one a line. They are not in the binary log:
 // those who read it begin with the shop as it is.
@@ -46,6 +46,16 @@ func shopTables() []string {
 			PRIMARY KEY (order_id, line))`,
 		`page_views (at DATETIME(6) NOT NULL, customer_id INT UNSIGNED, path VARCHAR(200) NOT NULL, took_ms FLOAT NOT NULL, KEY (at))`,
 	}
+}
+
+// MySQLTables are the names of the shop's tables.
+func MySQLTables() []string {
+	var out []string
+	for _, table := range shopTables() {
+		name, _, _ := strings.Cut(table, " ")
+		out = append(out, name)
+	}
+	return out
 }
 
 // Size of the shop when it opens.

@@ -30,6 +30,7 @@ type Settings struct {
 	TLSKey        string
 	ConfigFile    string // "" when none was read
 	SandboxParts  SandboxAddrs
+	MariaDB       string // program of the sandbox's MySQL: a path or a name, "" looks for it, "off" does without
 }
 
 // SandboxAddrs are the listen addresses of the sandbox's parts, host:port each.
