@@ -228,7 +228,7 @@ func fromSupervisor(err error) error {
 		return &Error{Kind: Conflict, Message: sentence(pending.Error()) + " Go on with force only if a doubled or a lost range is acceptable.", Pending: pending.Pending, Err: err}
 	case errors.Is(err, runner.ErrNoTask):
 		return &Error{Kind: NotFound, Message: "There is no such task.", Err: err}
-	case errors.Is(err, runner.ErrBusy), errors.Is(err, runner.ErrStillStopping), errors.Is(err, runner.ErrNotClaimed), errors.Is(err, runner.ErrClaimChanged):
+	case errors.Is(err, runner.ErrBusy), errors.Is(err, runner.ErrStillStopping), errors.Is(err, runner.ErrNotRunning), errors.Is(err, runner.ErrNotClaimed), errors.Is(err, runner.ErrClaimChanged):
 		return &Error{Kind: Conflict, Message: sentence(err.Error()), Err: err}
 	case errors.Is(err, runner.ErrNoChoice):
 		return &Error{Kind: Conflict, Message: "The partition does not wait for a choice.", Err: err}

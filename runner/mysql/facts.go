@@ -136,10 +136,10 @@ func listTables(ctx context.Context, x *session, database string) ([]listed, err
 	at := map[string]*listed{}
 	for i := range out {
 		t := &out[i]
-		if t.name, err = r.GetString(i, 0); err != nil {
+		if t.name, err = textAt(r, i, 0); err != nil {
 			return nil, err
 		}
-		t.engine, _ = r.GetString(i, 1) // estimates and names of engines are for people: what cannot be read is left out
+		t.engine, _ = textAt(r, i, 1) // estimates and names of engines are for people: what cannot be read is left out
 		t.rows, _ = r.GetInt(i, 2)
 		t.bytes, _ = r.GetInt(i, 3)
 		t.rowBytes, _ = r.GetInt(i, 4)
@@ -154,11 +154,11 @@ func listTables(ctx context.Context, x *session, database string) ([]listed, err
 	}
 	defer k.Close()
 	for i := range k.RowNumber() {
-		name, err := k.GetString(i, 0)
+		name, err := textAt(k, i, 0)
 		if err != nil {
 			return nil, err
 		}
-		column, err := k.GetString(i, 1)
+		column, err := textAt(k, i, 1)
 		if err != nil {
 			return nil, err
 		}

@@ -96,12 +96,19 @@ func (x *session) rows(statement string) ([][]string, error) {
 	for i := range out {
 		out[i] = make([]string, r.ColumnNumber())
 		for j := range out[i] {
-			if out[i][j], err = r.GetString(i, j); err != nil {
+			if out[i][j], err = textAt(r, i, j); err != nil {
 				return nil, err
 			}
 		}
 	}
 	return out, nil
+}
+
+// textAt is one value of a result. The library's strings are views of memory that it
+// uses again once the result is closed, so it is copied.
+func textAt(r *gomysql.Result, row, column int) (string, error) {
+	s, err := r.GetString(row, column)
+	return strings.Clone(s), err
 }
 
 // named are the rows of a statement by their columns' names in lower case.
@@ -118,7 +125,7 @@ func (x *session) named(statement string) ([]map[string]string, error) {
 	for i := range out {
 		out[i] = map[string]string{}
 		for j, f := range r.Fields {
-			if out[i][strings.ToLower(string(f.Name))], err = r.GetString(i, j); err != nil {
+			if out[i][strings.ToLower(string(f.Name))], err = textAt(r, i, j); err != nil {
 				return nil, err
 			}
 		}
