@@ -67,7 +67,7 @@ func TestResources(t *testing.T) {
 		"connect-offset-" + c.Name: {25, map[string]string{"cleanup.policy": "compact", "segment.bytes": "16777216", "segment.ms": "600000", "min.cleanable.dirty.ratio": "0.05"}},
 		"connect-config-" + c.Name: {1, map[string]string{"cleanup.policy": "compact"}},
 		"connect-status-" + c.Name: {6, map[string]string{"cleanup.policy": "compact"}},
-		"connect-error-" + c.Name:  {6, map[string]string{"cleanup.policy": "delete", "max.message.bytes": "1114124", "message.timestamp.after.max.ms": "9223372036854775807"}},
+		"connect-error-" + c.Name:  {6, map[string]string{"cleanup.policy": "delete", "max.message.bytes": "1114124", "message.timestamp.after.max.ms": "9223372036854775807", "retention.ms": "-1", "retention.bytes": "1073741824"}},
 	} {
 		got := topics[name]
 		if got.NumPartitions != want.partitions {

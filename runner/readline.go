@@ -28,6 +28,7 @@ const (
 type openChunk struct {
 	chunk connector.Chunk
 	ready connector.Readier // the chunk, where it is one
+	packs connector.Packer  // the chunk, where it is one
 	first int64
 	n     int64 // records read, diverted ones included
 	count int64 // records delivered
@@ -117,6 +118,13 @@ func (l *partitionLine) letGo() {
 
 // add takes one record into the open chunk and closes it when a bound is reached.
 func (l *partitionLine) add(r *record.Record) error {
+	if c := l.open; c != nil && c.packs != nil && c.n > 0 && !c.packs.Fits(r) {
+		kept := *r // handing the chunk over may let go of what was read last
+		if err := l.closeOpen(nil); err != nil {
+			return err
+		}
+		*r = kept
+	}
 	c := l.open
 	if c == nil {
 		if err := l.openAt(r); err != nil {
@@ -156,7 +164,8 @@ func (l *partitionLine) openAt(r *record.Record) error {
 		return fmt.Errorf("beginning a chunk at offset %d: %w", at.First, err)
 	}
 	ready, _ := chunk.(connector.Readier)
-	l.open = &openChunk{chunk: chunk, ready: ready, first: at.First, time0: r.Timestamp}
+	packs, _ := chunk.(connector.Packer)
+	l.open = &openChunk{chunk: chunk, ready: ready, packs: packs, first: at.First, time0: r.Timestamp}
 	l.st.busy.Add(1)
 	l.openTime.Store(max(r.Timestamp, 0))
 	l.st.oldest.CompareAndSwap(0, max(r.Timestamp, 0))

@@ -63,6 +63,10 @@ type topicRule struct {
 	config           map[string]string
 }
 
+// errorBytes bounds a partition of the topics for diverted records, in bytes; there it is
+// the oldest that go.
+const errorBytes = 1 << 30
+
 const (
 	roleOffset     = "task offset topic"
 	roleConfig     = "task configuration topic"
@@ -81,6 +85,10 @@ func (n resourceNames) rules(sourceMax int) []topicRule {
 		"max.message.bytes": strconv.Itoa(min(sourceMax+64<<10, math.MaxInt32)),
 		// The default refuses records whose time lies an hour ahead.
 		"message.timestamp.after.max.ms": strconv.FormatInt(math.MaxInt64, 10),
+		// A diverted record keeps its time. Retention by time would remove one that is older
+		// at once, and with it the only copy of it and of the reason.
+		"retention.ms":    "-1",
+		"retention.bytes": strconv.Itoa(errorBytes),
 	}
 	compact := map[string]string{"cleanup.policy": "compact"}
 	offsets := map[string]string{"cleanup.policy": "compact", "segment.bytes": "16777216", "segment.ms": "600000", "min.cleanable.dirty.ratio": "0.05"}

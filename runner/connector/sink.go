@@ -174,6 +174,14 @@ type Readier interface {
 	Ready() bool
 }
 
+// Packer is what a Chunk may be in addition: one whose last unit has a limit in bytes,
+// up to which records fill it.
+type Packer interface {
+	// Fits tells whether a record still goes into the chunk, which holds some already.
+	// Where it does not, the caller closes the chunk and adds the record to the next.
+	Fits(r *record.Record) bool
+}
+
 // Refusal is a record that the destination refused for good.
 type Refusal struct {
 	Offset int64

@@ -53,6 +53,8 @@ const (
 	mostBlock  = 1 << 20
 	// room is what is kept free beside a record's bytes for its frame and a few escapes.
 	room = 256
+	// mostEscaped is how many bytes one byte of a key or value becomes at most.
+	mostEscaped = 6
 )
 
 // cutter gathers the records of a range into batches. The same records and shape give
@@ -237,7 +239,23 @@ func (c *cutter) openSize() int {
 	return len(c.block.bytes) - c.open.from + 1
 }
 
-// nearlyFull tells that the open batch would hardly take another record.
+// fits tells whether the record goes into the open batch.
+func (c *cutter) fits(r *record.Record) bool {
+	left := c.shape.limit - c.openSize() - 1 // behind the comma
+	n := len(r.Key) + len(r.Value)
+	if n > left {
+		return false
+	}
+	if mostEscaped*n+len(r.Topic)+room <= left {
+		return true
+	}
+	own, err := record.AppendJSON(c.buffers.get(n+n/4+room), r, c.shape.binary)
+	n = len(own)
+	c.buffers.put(own)
+	return err != nil || n <= left // one that is refused is in nobody's way
+}
+
+// nearlyFull tells that the open batch might not take another record.
 func (c *cutter) nearlyFull() bool {
 	return c.open.count > 0 && c.openSize()+c.longest+1 > c.shape.limit
 }

@@ -9,6 +9,8 @@ import (
 	"github.com/sluice-io/sluice/runner/record"
 )
 
+var _ connector.Packer = (*chunk)(nil)
+
 // chunk is a run of batches.
 type chunk struct {
 	cutter
@@ -43,23 +45,34 @@ func (c *chunk) note() {
 	}
 }
 
-// Full: the run is as long as it may be, and its last batch too; or its intent is.
+// Full: the run is as long as it may be and ends with a whole batch; or its intent is.
 func (c *chunk) Full() bool {
 	// One more record closes at most two batches, or one and Prepare another.
 	if len(c.written.text)+2*longestCut > mostCuts {
 		return true
 	}
+	return c.open.count == 0 && c.long()
+}
+
+// long tells that no further batch belongs into the run.
+func (c *chunk) long() bool {
+	n := len(c.batches)
 	if c.open.count > 0 {
-		if !c.nearlyFull() {
-			return false
-		}
-		return len(c.batches)+1 >= c.allowed || c.held >= runBytes || c.records >= runRecords
+		n++
 	}
-	return len(c.batches) >= c.allowed || c.held >= runBytes || c.records >= runRecords
+	return n >= c.allowed || c.held >= runBytes || c.records >= runRecords
+}
+
+// Fits: a run that is long enough does not begin another batch, of one record; its last
+// one is filled to the byte.
+func (c *chunk) Fits(r *record.Record) bool {
+	return c.open.count == 0 || !c.long() || !c.nearlyFull() || c.fits(r)
 }
 
 // Ready tells that whole batches are waiting.
-func (c *chunk) Ready() bool { return len(c.batches) > 0 || c.nearlyFull() }
+func (c *chunk) Ready() bool {
+	return len(c.batches) > 0 || c.open.count > 0 && c.openSize()+room > c.shape.limit
+}
 
 // Held is the memory of the bodies, in bytes.
 func (c *chunk) Held() int64 { return c.held }

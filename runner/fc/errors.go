@@ -177,7 +177,7 @@ func (k *classifier) refused(doing string, a *answer) error {
 	case a.status == http.StatusConflict:
 		return away // another change of the function is under way
 	case a.status == http.StatusRequestEntityTooLarge, a.status == http.StatusBadRequest && a.code == "EntityTooLarge":
-		return &connector.RecordError{Stage: connector.StageTaskPut, Code: "oversize", Err: errors.New(brief)}
+		return &connector.RecordError{Stage: connector.StageTaskPut, Code: "oversize", Retry: true, Err: errors.New(brief)}
 	}
 	field, remedy := k.remedyFor(a)
 	return &connector.WrongError{Field: field, Remedy: remedy, Brief: brief, Err: full}

@@ -66,6 +66,30 @@ func TestWholeBatchIsRefused(t *testing.T) {
 	}
 }
 
+// TestRequestThatIsTooLarge: what the service says about the data is of the record's own,
+// and has as many further attempts as a function's error.
+func TestRequestThatIsTooLarge(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, connector.Config{keyMode: "async", keyBatchSize: "1", connector.KeyRetries: "2"})
+	asked := 0
+	b.hook = func(w http.ResponseWriter, _ *http.Request, body []byte) bool {
+		if !bytes.Contains(body, []byte(refuseMe)) {
+			return false
+		}
+		asked++
+		w.WriteHeader(http.StatusRequestEntityTooLarge)
+		return true
+	}
+	c, _ := fill(t, b.sink(t), nil, poisoned(3, 1)...)
+	refused, _ := settle(t, c)
+	if got := offsetsOf(refused); !slices.Equal(got, []int64{11}) || asked != 3 {
+		t.Errorf("refused %v after %d attempts, want offset 11 after the first and 2 more", got, asked)
+	}
+	if got := b.offsets("orders", 1, true); !slices.Equal(got, []int64{10, 12}) {
+		t.Errorf("delivered %v", got)
+	}
+}
+
 // TestOrderWaitsForRetries: with order, nothing behind a batch that may still pass is
 // sent; without, the others are.
 func TestOrderWaitsForRetries(t *testing.T) {

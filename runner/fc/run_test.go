@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sluice-io/sluice/runner/connector"
+	"github.com/sluice-io/sluice/runner/record"
 )
 
 // TestRunsFitTheirTime: how many requests a run has follows from how long one takes.
@@ -33,29 +34,56 @@ func TestRunsFitTheirTime(t *testing.T) {
 	}
 }
 
-// TestFullKeepsBatchesFull: a run that is cut by bytes does not end with a batch of one record.
-func TestFullKeepsBatchesFull(t *testing.T) {
+// TestRunsAreFilledToTheByte: a run that is cut by bytes ends neither with a batch of one
+// record nor before its limit, of whatever size the records are.
+func TestRunsAreFilledToTheByte(t *testing.T) {
 	t.Parallel()
-	s := &sink{shape: shape{size: 10_000, limit: 64 << 10}, buffers: &buffers{}, inflight: 1}
-	s.took(10 * time.Second)
-	begun, err := s.Begin(t.Context(), orders, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := begun.(*chunk)
-	for i := int64(10); !c.Full(); i++ {
-		if err := c.Add(t.Context(), rec(i, strings.Repeat("v", 900))); err != nil {
+	for name, tc := range map[string]struct {
+		size int // of the last value beside what fills the request exactly, in bytes
+		fits bool
+	}{
+		"to the byte":   {0, true},
+		"one byte over": {1, false},
+		"far over":      {900, false},
+	} {
+		s := &sink{shape: shape{size: 10_000, limit: 64 << 10}, buffers: &buffers{}, inflight: 1}
+		s.took(10 * time.Second)
+		begun, err := s.Begin(t.Context(), orders, nil)
+		if err != nil {
 			t.Fatal(err)
 		}
-	}
-	if !c.Ready() {
-		t.Error("a full run is not ready")
-	}
-	if _, err := c.Prepare(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if len(c.batches) != 1 || len(c.batches[0].body()) < 63<<10 {
-		t.Errorf("batches %v", c.sizes())
+		c, at := begun.(*chunk), int64(10)
+		for ; c.openSize()+1100 <= c.shape.limit; at++ {
+			if err := c.Add(t.Context(), rec(at, strings.Repeat("v", 900))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		frame, err := record.AppendJSON(nil, rec(at, strings.Repeat("v", 100)), record.BinaryBase64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		room := c.shape.limit - c.openSize() - 1 - (len(frame) - 100)
+		if room < 100 || room > 999 {
+			t.Fatalf("room for %d bytes", room)
+		}
+		last := rec(at, strings.Repeat("v", room+tc.size))
+		if got := c.Fits(last); got != tc.fits || c.Full() {
+			t.Errorf("%s: fits %v, full %v", name, got, c.Full())
+		}
+		if tc.fits {
+			if err := c.Add(t.Context(), last); err != nil {
+				t.Fatal(err)
+			}
+			if !c.Ready() || c.Fits(rec(at+1, "")) {
+				t.Errorf("%s: a run without room waits for more", name)
+			}
+		}
+		if _, err := c.Prepare(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(c.batches[0].body()); len(c.batches) != 1 || tc.fits != (n == c.shape.limit) {
+			t.Errorf("%s: %d batches, the first of %d bytes", name, len(c.batches), n)
+		}
 	}
 }
 
