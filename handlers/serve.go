@@ -27,7 +27,7 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, certificate *tls
 	srv := &http.Server{Handler: h, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
 		BaseContext: func(net.Listener) context.Context { return ctx }}
 	if certificate == nil {
-		return untilDone(ctx, srv, func() error { return srv.Serve(l) })
+		return untilDone(ctx, srv, func() error { return srv.Serve(speaking{l}) })
 	}
 	srv.TLSConfig = &tls.Config{Certificates: []tls.Certificate{*certificate}, MinVersion: tls.VersionTLS12}
 	return untilDone(ctx, srv, func() error { return srv.ServeTLS(l, "", "") })

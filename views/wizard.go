@@ -75,6 +75,7 @@ type WizardPreviewPage struct {
 	Secrets   bool // JSON and Curl hold masked secrets
 	Quota     *QuotaNotice
 	Errors    []string
+	Blocked   string // why it cannot be created now; empty when it can
 }
 
 // WizardProblem is something wrong in a step, linked to its field.

@@ -1051,11 +1051,11 @@ func WizardPreview(m WizardPreviewPage) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = components.Button(components.Action{Label: text.T(ctx, "preview.deploy"), Icon: "rocket", Kind: "primary", Name: "_go", Value: "deploy"}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = components.Button(components.Action{Label: text.T(ctx, "preview.deploy"), Icon: "rocket", Kind: "primary", Name: "_go", Value: "deploy", Disabled: m.Blocked}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = components.Button(components.Action{Label: text.T(ctx, "preview.create"), Name: "_go", Value: "create"}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = components.Button(components.Action{Label: text.T(ctx, "preview.create"), Name: "_go", Value: "create", Disabled: m.Blocked}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

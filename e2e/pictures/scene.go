@@ -18,24 +18,32 @@ const (
 	recovering = "orders-backup"
 	failed     = "orders-archive"
 	suspended  = "orders-audit"
+	called     = "orders-to-score"
+	refused    = "orders-to-alerts"
+	tabled     = "orders-to-table"
+	untabled   = "orders-to-ledger"
+	asking     = "orders-to-minutes"
 )
 
 // scene is the state that is photographed.
 type scene struct {
-	m   *harness.Main
-	n   *harness.Sluice
-	oss string // URL of the sandbox's OSS
+	m *harness.Main
+	n *harness.Sluice
+	// URLs of the sandbox's stand-ins
+	oss, fc, odps string
 }
 
 func newScene(m *harness.Main, n *harness.Sluice) *scene {
 	s := &scene{m: m, n: n}
 	for line := range strings.Lines(n.Log()) {
-		if url, ok := strings.CutPrefix(line, "sandbox oss: "); ok {
-			s.oss = strings.TrimSpace(url)
+		for part, into := range map[string]*string{"oss": &s.oss, "fc": &s.fc, "odps": &s.odps} {
+			if url, ok := strings.CutPrefix(line, "sandbox "+part+": "); ok {
+				*into = strings.TrimSpace(url)
+			}
 		}
 	}
-	if s.oss == "" {
-		m.Fatalf("the program did not print where the sandbox's OSS is:\n%s", n.Log())
+	if s.oss == "" || s.fc == "" || s.odps == "" {
+		m.Fatalf("the program did not print where the sandbox's stand-ins are:\n%s", n.Log())
 	}
 	return s
 }
@@ -49,16 +57,53 @@ func (s *scene) fill() {
 	s.create(recovering, map[string]string{"description": "A second copy, kept for a year", "oss.format": "jsonl", "oss.compression": "zstd"})
 	s.create(failed, map[string]string{"description": "Orders of closed years", "oss.bucket": "archive-bucket"})
 	s.create(suspended, map[string]string{"description": "For the auditors, twice a year", "oss.format": "csv"})
+	s.services()
+}
+
+// services makes connectors to functions and tables: of each kind one that delivers and some that do not.
+func (s *scene) services() {
+	s.faults("odps", map[string]any{"operation": "GetUpload", "rate": 1, "status": 404, "code": "NoSuchUpload"},
+		map[string]any{"operation": "CreateInstance", "rate": 1, "status": 403, "code": "NoPermission"})
+	s.create(asking, map[string]string{"description": "Orders by the minute", "connector.class": "KAFKA2ODPS", "odps.partition": "MINUTE"})
+	s.n.Connector(instance, asking).AwaitState(90*time.Second, "GAP")
+	s.faults("odps")
+	s.create(called, map[string]string{"description": "Scores orders, in batches of 20", "connector.class": "KAFKA2FC", "fc.mode": "sync"})
+	s.create(refused, map[string]string{"description": "Raises alerts", "connector.class": "KAFKA2FC", "fc.mode": "sync", "fc.function": "fails", "errors.tolerance": "none", "errors.retry.limit": "1"})
+	s.create(tabled, map[string]string{"description": "Orders by the hour", "connector.class": "KAFKA2ODPS"})
+	s.create(untabled, map[string]string{"description": "Orders for the ledger", "connector.class": "KAFKA2ODPS", "odps.table": "ledger"})
+}
+
+// faults replaces those of one part of the sandbox.
+func (s *scene) faults(part string, list ...map[string]any) {
+	if list == nil {
+		list = []map[string]any{}
+	}
+	s.n.Must(http.StatusOK, http.MethodPost, "/api/v1/sandbox/"+part+"/faults", list, nil)
 }
 
 func (s *scene) create(name string, extra map[string]string) *harness.Connector {
 	config := map[string]string{
 		"connector.class": "KAFKA2OSS", "topics": "orders", "tasks.max": "2", "consumer.override.auto.offset.reset": "earliest",
-		"oss.endpoint": s.oss, "oss.bucket": "sandbox-bucket", "flush.interval.ms": "5000",
-		"aliyun.access.key.id": "sandbox", "aliyun.access.key.secret": "sandbox",
+		"flush.interval.ms": "5000", "aliyun.access.key.id": "sandbox", "aliyun.access.key.secret": "sandbox",
 	}
+	kind := extra["connector.class"]
+	if kind == "" {
+		kind = "KAFKA2OSS"
+	}
+	maps.Copy(config, s.destination(kind))
 	maps.Copy(config, extra)
 	return s.n.CreateConnector(instance, name, config)
+}
+
+// destination are the settings of a task type's place in the sandbox.
+func (s *scene) destination(class string) map[string]string {
+	switch class {
+	case "KAFKA2FC":
+		return map[string]string{"fc.endpoint": s.fc, "fc.service": "sandbox", "fc.function": "echo"}
+	case "KAFKA2ODPS":
+		return map[string]string{"odps.endpoint": s.odps, "odps.project": "sandbox", "odps.table": "kafka_messages"}
+	}
+	return map[string]string{"oss.endpoint": s.oss, "oss.bucket": "sandbox-bucket"}
 }
 
 // await waits until every connector is what it is to be, and the example has delivered enough for its
@@ -76,6 +121,10 @@ func (s *scene) await(records int) {
 	s.n.Connector(instance, suspended).Pause()
 	s.delivered(running, records)
 	at(suspended, "SUSPENDED")
+	at(untabled, "FAILED")
+	at(refused, "FAILED", "DEGRADED")
+	s.delivered(called, 30)
+	s.delivered(tabled, 30)
 }
 
 func (s *scene) delivered(name string, records int) {

@@ -44,6 +44,16 @@ func (c *camera) all(s *scene) {
 		{"sandbox-faults", "/sandbox/faults"},
 		{"help", "/help/connectors/KAFKA2OSS"},
 		{"administration", "/admin/audit"},
+		{"fc-connector", of(called, "")},
+		{"fc-failed", of(refused, "")},
+		{"fc-configuration", of(called, "configuration")},
+		{"fc-logs", of(refused, "logs")},
+		{"odps-connector", of(tabled, "")},
+		{"odps-failed", of(untabled, "")},
+		{"odps-choices", of(asking, "")},
+		{"odps-configuration", of(tabled, "configuration")},
+		{"sandbox-functions", "/sandbox/functions"},
+		{"sandbox-tables", "/sandbox/tables"},
 	} {
 		c.to(page.path)
 		c.take(page.name)
@@ -51,17 +61,46 @@ func (c *camera) all(s *scene) {
 	c.topic()
 	c.modify()
 	c.object()
-	c.wizard(s)
+	c.received()
+	c.wizard(s, "KAFKA2OSS", "wizard", ".json")
+	c.wizard(s, "KAFKA2FC", "fc-wizard", "sandbox/echo")
+	c.wizard(s, "KAFKA2ODPS", "odps-wizard", "pt=")
 }
 
 // small are the pages that people open on a telephone.
-func (c *camera) small(*scene) {
+func (c *camera) small(s *scene) {
 	c.to("/")
 	c.take("home")
 	c.to(of(failed, ""))
 	c.take("connector-failed")
 	c.to(of(running, ""))
 	c.take("connector")
+	for _, page := range []struct{ name, path string }{
+		{"fc-failed", of(refused, "")}, {"fc-configuration", of(called, "configuration")}, {"odps-choices", of(asking, "")}, {"odps-failed", of(untabled, "")},
+		{"sandbox-functions", "/sandbox/functions"}, {"sandbox-tables", "/sandbox/tables"},
+	} {
+		c.to(page.path)
+		c.take(page.name)
+	}
+	c.received()
+	c.wizard(s, "KAFKA2FC", "fc-wizard", "sandbox/echo")
+}
+
+// received opens the newest invocation and the rows of a table.
+func (c *camera) received() {
+	for _, page := range []struct{ list, link, name string }{
+		{"/sandbox/functions", `main a[href*="invocation="]`, "sandbox-invocation"},
+		{"/sandbox/tables", `main a[href*="partition="]`, "sandbox-rows"},
+	} {
+		c.to(page.list)
+		href := c.script(fmt.Sprintf(`(document.querySelector(%q) || {getAttribute: () => ''}).getAttribute('href')`, page.link))
+		if href == "" {
+			c.m.Errorf("%s links nothing that was received: %s", page.list, c.script(`[...document.querySelectorAll('main a')].map(a => a.getAttribute('href')).join(' ')`))
+			continue
+		}
+		c.to(href)
+		c.take(page.name)
+	}
 }
 
 func (c *camera) topic() {
@@ -90,34 +129,35 @@ func (c *camera) object() {
 	c.take("sandbox")
 }
 
-// wizard goes through the four steps; nothing is created.
-func (c *camera) wizard(s *scene) {
+// wizard goes through the four steps of a task type; nothing is created. shows is in every sample.
+func (c *camera) wizard(s *scene, class, name, shows string) {
 	next := `#wizard-form button[name=_go][value=next]`
 	c.to("/instances/" + instance + "/connectors/new")
-	c.take("wizard-type")
+	c.set("connector.class", class)
+	c.take(name + "-type")
 	c.press("#wizard-start button[type=submit]")
 	c.set("name", "orders-"+c.look)
-	c.set("description", "Orders, an object a minute")
-	c.take("wizard-basic")
+	c.set("description", "Orders, as they come")
+	c.take(name + "-basic")
 	c.press(next)
 	c.set("topics", "orders")
-	c.take("wizard-source")
+	c.take(name + "-source")
 	c.press(next)
-	for key, value := range map[string]string{
-		"oss.endpoint": s.oss, "oss.bucket": "sandbox-bucket", "aliyun.access.key.id": "sandbox", "aliyun.access.key.secret": "sandbox",
-	} {
+	for key, value := range s.destination(class) {
 		c.set(key, value)
 	}
-	c.take("wizard-destination")
+	c.set("aliyun.access.key.id", "sandbox")
+	c.set("aliyun.access.key.secret", "sandbox")
+	c.take(name + "-destination")
 	c.press(`#wizard-form button[name=_go][value=test]`)
 	c.until("the checks to end", `!!document.querySelector('#checks') && !document.querySelector('#checks [hx-get]')`)
-	c.take("wizard-checks")
+	c.take(name + "-checks")
 	c.set("aliyun.access.key.secret", "sandbox")
 	c.press(next)
 	if !strings.HasSuffix(c.script("location.pathname"), "/preview") {
 		c.m.Errorf("the wizard does not reach the preview: %s", c.script("document.querySelector('main').innerText.slice(0, 600)"))
 		return
 	}
-	c.until("the samples to arrive", fmt.Sprintf("document.body.innerText.includes(%q)", ".json"))
-	c.take("wizard-preview")
+	c.until("the samples to arrive", fmt.Sprintf("document.body.innerText.includes(%q)", shows))
+	c.take(name + "-preview")
 }

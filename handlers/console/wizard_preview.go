@@ -30,6 +30,7 @@ func (c *Console) showPreview(q *request, d wizardDraft, status int, refused map
 	if message := missingTopics(q, d); message != "" && all[connector.KeyTopics] == "" {
 		all[connector.KeyTopics] = message
 	}
+	wrong := len(all) + len(more)
 	for key, message := range refused {
 		if all[key] == "" {
 			all[key] = message
@@ -37,6 +38,9 @@ func (c *Console) showPreview(q *request, d wizardDraft, status int, refused map
 	}
 	m := views.WizardPreviewPage{WizardFrame: c.wizardFrame(q, d, stepPreview, all), Errors: append(general, more...), Manual: d.resolved.Get(connector.KeyResourcesMode) == connector.ModeManual}
 	m.Problems = d.linked(q, all)
+	if wrong > 0 { // what only creating found out may be put right elsewhere
+		m.Blocked = text.T(q.Request.Context(), "preview.blocked")
+	}
 	m.Resources = d.going(q)
 	m.JSON, m.Curl, m.Secrets = d.export(q)
 	if m.Quota, err = c.quotaNotice(q, m.URL); err != nil {
@@ -148,7 +152,7 @@ func (c *Console) samples(q *request, d wizardDraft, m *views.WizardPreviewPage)
 		for i, s := range list {
 			sample := views.Sample{ID: fmt.Sprintf("sample-%d", i), Title: s.Title, Media: s.MediaType, Body: s.Body, Refused: s.Refused}
 			if s.Source.Topic != "" {
-				sample.Source = text.T(q.Request.Context(), "preview.offset", s.Source.Topic, s.Source.Partition, s.Source.Offset)
+				sample.Source = text.T(q.Request.Context(), "preview.offset", s.Source.Topic, s.Source.Partition, components.Number(s.Source.Offset))
 			}
 			m.Samples = append(m.Samples, sample)
 		}

@@ -1,10 +1,13 @@
 package console_test
 
 import (
+	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/PuerkitoBio/goquery"
 
@@ -201,3 +204,65 @@ func TestWizardRefused(t *testing.T) {
 }
 
 func ptr(s string) *string { return &s }
+
+// TestWizardTakesSuggestions: what a check finds out fills a field that nobody has touched, and says so at the check
+// and at the field; what somebody chose stays.
+func TestWizardTakesSuggestions(t *testing.T) {
+	t.Parallel()
+	function := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/async-invoke-config") { // there are none: stateful invocation is off
+			w.WriteHeader(http.StatusNotFound)
+		}
+		fmt.Fprint(w, `{"functionName":"echo","runtime":"custom"}`)
+	}))
+	t.Cleanup(function.Close)
+	b := newSite(t, "orders").as("otto")
+	for _, c := range []struct{ given, want, note string }{
+		{"", "false", "“Deduplicate async requests” was set to “Disabled”"},
+		{"true", "false", "was set to “Disabled”"}, // what only repeats the default is no choice
+		{"false", "false", ""},
+	} {
+		a := b.follow(b.fill(b.get(wizardPath).want(http.StatusOK), "#wizard-start", "connector.class", "KAFKA2FC"))
+		a = b.follow(b.fill(a, "#wizard-form", "name", "to-echo", "_go", "next"))
+		a = b.follow(b.fill(a, "#wizard-form", "topics", "orders", "_go", "next"))
+		form := []string{"fc.endpoint", function.URL, "fc.service", "", "fc.function", "echo", "aliyun.access.key.id", "LTAI", "aliyun.access.key.secret", secret}
+		switch c.given {
+		case "false":
+			form = append(form, "fc.async.id", "false")
+		case "true":
+			form = append(form, "fc.async.id", "false", "fc.async.id", "true")
+		}
+		sent := b.fill(a, "#wizard-form", append(form, "_go", "test")...)
+		page := b.follow(sent)
+		for deadline := time.Now().Add(20 * time.Second); page.doc.Find("#findings[hx-get]").Length() > 0; page = b.follow(sent) {
+			if time.Now().After(deadline) {
+				t.Fatalf("the checks do not end: %s", page.doc.Find("#findings").Text())
+			}
+		}
+		if !strings.Contains(page.doc.Find("#findings").Text(), "Deduplication") {
+			t.Fatalf("no check of it: %s", page.doc.Find("#findings").Text())
+		}
+		if got := page.doc.Find(`input[type=checkbox][name="fc.async.id"][checked]`).Length() == 1; got != (c.want == "true") {
+			t.Errorf("given %q: the box is checked: %v", c.given, got)
+		}
+		if c.note != "" && (!strings.Contains(page.doc.Find("#findings").Text(), c.note) || !strings.Contains(page.doc.Find("#field-f-fc-async-id").Text(), c.note)) {
+			t.Errorf("given %q: nothing says that it was set: %s | %s", c.given, page.doc.Find("#findings").Text(), page.doc.Find("#field-f-fc-async-id").Text())
+		}
+		if c.note == "" && strings.Contains(page.doc.Find("#findings").Text(), "was set to") {
+			t.Errorf("given %q: it says that something was set", c.given)
+		}
+	}
+}
+
+// TestPreviewWithProblems: what cannot be created has no button that would.
+func TestPreviewWithProblems(t *testing.T) {
+	t.Parallel()
+	b := newSite(t, "orders").as("otto")
+	a := b.wizardAt("fine", "preview")
+	a.has(`button[name=_go][value=deploy]:not([disabled])`)
+	at := a.doc.Find("#wizard-form").AttrOr("action", "")
+	b.fill(b.get(strings.Replace(at, "/preview", "/destination", 1)), "#wizard-form", "oss.bucket", "No Bucket", "_go", "next").want(http.StatusUnprocessableEntity)
+	wrong := b.get(at).want(http.StatusOK).says("Correct")
+	wrong.has(`button[name=_go][value=deploy][disabled]`).has(`button[name=_go][value=create][disabled]`)
+	b.post(at, "_go", "deploy").want(http.StatusUnprocessableEntity)
+}

@@ -235,7 +235,7 @@ func flushFields(d SinkDefaults) []Field {
 	}
 	if d.FlushBytes > 0 {
 		out = append(out, Field{Key: KeyFlushBytes, Label: "Flush after bytes", Kind: Bytes, Unit: "bytes", Min: 64 << 10, Max: 1 << 30, Default: Const(fmt.Sprint(d.FlushBytes)), Shapes: true, Advanced: true,
-			Help: "A chunk closes when it holds this many bytes; 67108864 or 64MiB."})
+			Help: "A chunk closes when it holds this many bytes; 67108864 or 64MiB. Above a quarter of the node's memory budget chunks close earlier."})
 	}
 	return append(out, Field{Key: KeyFlushInterval, Label: "Flush interval", Kind: Duration, Unit: "ms", Min: 100, Max: 3_600_000, Default: Const(fmt.Sprint(d.FlushMillis)), Advanced: true,
 		Help: "A chunk closes when its first record has waited this long, also when the topic is idle. Not while the partition is far behind."})

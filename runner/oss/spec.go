@@ -61,7 +61,7 @@ func destinationFields() []connector.Field {
 		{Key: keyBucket, Label: "Bucket Name", Kind: connector.String, Required: true, Fixed: connector.FixedAfterDelivery, Validate: validBucket, Lookup: lookupBuckets, Example: "data-lake",
 			Help: "It must exist, and the access key must be allowed to write to it."},
 		{Key: keyPrefix, Label: "Object prefix", Kind: connector.String, Shapes: true, Max: 512, Default: connector.FromName("", "/"), Validate: record.CheckPrefix,
-			Help: "Stands before every object's name."},
+			Help: "Stands before every object's name. Empty means the default; there is no way to have none."},
 		{Key: keyFormat, Label: "Data format", Kind: connector.Enum, Shapes: true, Default: connector.Const("json"),
 			Options: []connector.Option{
 				{Value: "json", Label: "JSON", Help: "One array of records with metadata in each object."},
@@ -75,7 +75,7 @@ func destinationFields() []connector.Field {
 			Options: []connector.Option{{Value: "none", Label: "None"}, {Value: "gzip", Label: "gzip"}, {Value: "zstd", Label: "Zstandard"}, {Value: "snappy", Label: "Snappy"}},
 			Help:    "Text formats gain .gz, .zst or .sz; Parquet and Avro compress inside the file."},
 		{Key: keyPath, Label: "Partition path", Kind: connector.String, Shapes: true, Max: 512, Default: connector.Const("{topic}/dt={yyyy}-{MM}-{dd}/hh={HH}"), Validate: validPath,
-			Help: "Made of each record's own time. Tokens: {topic} {partition} {yyyy} {MM} {dd} {HH} {mm}."},
+			Help: "Made of each record's own time. Tokens: {topic} {partition} {yyyy} {MM} {dd} {HH} {mm}. Empty means the default."},
 		{Key: keyTimezone, Label: "Time zone", Kind: connector.String, Shapes: true, Default: connector.Const("GMT+08:00"), Validate: validZone,
 			Help: "Of the partition path: GMT±hh:mm or a name such as Asia/Shanghai."},
 		{Key: keyBinary, Label: "Bytes that are not UTF-8", Kind: connector.Enum, Shapes: true, Advanced: true, When: textual, Default: connector.Const("base64"),
