@@ -1,0 +1,150 @@
+package mysql
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/go-mysql-org/go-mysql/mysql"
+
+	"github.com/sluice-io/sluice/runner/connector"
+)
+
+// positions are a connector's positions as Kafka Connect's REST API shows them: one of
+// the binary log, {"server": <topic.prefix>}, and one of each table, which has "table" beside it.
+func positions() *connector.Positions {
+	return &connector.Positions{Show: showPositions, Set: setPositions}
+}
+
+func showPositions(cfg connector.Config, saved connector.Saved) ([]connector.SourcePosition, error) {
+	var out []connector.SourcePosition
+	for _, key := range slices.Sorted(maps.Keys(saved)) {
+		partition := map[string]any{"server": cfg.Get(keyPrefix)}
+		switch {
+		case key == savedPosition:
+		case strings.HasPrefix(key, savedTable):
+			partition["table"] = strings.TrimPrefix(key, savedTable)
+		default:
+			continue
+		}
+		offset := map[string]any{}
+		d := json.NewDecoder(strings.NewReader(string(saved[key])))
+		d.UseNumber() // a sequence has more digits than a float64
+		if err := d.Decode(&offset); err != nil {
+			return nil, fmt.Errorf("reading what is saved as %s: %w", key, err)
+		}
+		out = append(out, connector.SourcePosition{Partition: partition, Offset: offset})
+	}
+	return out, nil
+}
+
+// setPositions: of the binary log "gtid", or "file" and "pos", may be given; of a table
+// "state" "done" (no copy is made, or no more of it). A null offset removes: the position
+// (the connector then starts as at first), or a table's state (it is copied again).
+func setPositions(cfg connector.Config, saved connector.Saved, to []connector.SourcePosition) ([]connector.Entry, error) {
+	var out []connector.Entry
+	for i, p := range to {
+		refuse := func(format string, args ...any) error {
+			return connector.FieldError{Field: fmt.Sprintf("offsets[%d]", i), Message: fmt.Sprintf(format, args...)}
+		}
+		if s, _ := p.Partition["server"].(string); s != cfg.Get(keyPrefix) {
+			return nil, refuse(`the partition's "server" has to be %q.`, cfg.Get(keyPrefix))
+		}
+		var (
+			entry connector.Entry
+			err   error
+		)
+		table, isTable := p.Partition["table"].(string)
+		switch {
+		case isTable && p.Offset == nil:
+			entry = connector.Entry{Key: savedTable + table}
+		case isTable:
+			entry, err = setTable(saved, table, p.Offset)
+		case p.Offset == nil:
+			entry = connector.Entry{Key: savedPosition}
+		default:
+			entry, err = setLog(saved, p.Offset)
+		}
+		if err != nil {
+			return nil, refuse("%v.", err)
+		}
+		out = append(out, entry)
+	}
+	return out, nil
+}
+
+func setTable(saved connector.Saved, table string, offset map[string]any) (connector.Entry, error) {
+	key := savedTable + table
+	state := &tableState{}
+	if text, ok := saved[key]; ok {
+		if err := json.Unmarshal(text, state); err != nil {
+			return connector.Entry{}, fmt.Errorf("reading what is saved as %s: %w", key, err)
+		}
+	}
+	if s, _ := offset["state"].(string); s != stateDone && s != state.State {
+		return connector.Entry{}, fmt.Errorf(`a table's "state" may be set to %q; null removes it, and the table is copied again`, stateDone)
+	} else if s == stateDone {
+		state.State, state.Frontier, state.Key = stateDone, nil, ""
+	}
+	return state.entry(table), nil
+}
+
+func setLog(saved connector.Saved, offset map[string]any) (connector.Entry, error) {
+	p, err := readPosition(saved)
+	if err != nil {
+		return connector.Entry{}, err
+	}
+	if p == nil {
+		p = &position{Flavor: mysql.MySQLFlavor}
+	}
+	gtid, _ := offset["gtid"].(string)
+	file, _ := offset["file"].(string)
+	pos, posGiven, err := wholeNumber(offset["pos"])
+	if err != nil {
+		return connector.Entry{}, err
+	}
+	switch {
+	case gtid != "":
+		my, errMy := parseGTIDSet(gtid)
+		maria, errMaria := parseMariaSet(gtid)
+		switch {
+		case errMy == nil:
+			p.Flavor, p.GTID = mysql.MySQLFlavor, my.String()
+		case errMaria == nil:
+			p.Flavor, p.GTID = mysql.MariaDBFlavor, maria.String()
+		default:
+			return connector.Entry{}, errMy
+		}
+		p.File, p.Pos = file, pos
+	case file != "" && posGiven:
+		if _, ok := fileNumber(file); !ok {
+			return connector.Entry{}, fmt.Errorf("%q is no name of a binary log: they end in a number", clip(file))
+		}
+		p.GTID, p.File, p.Pos = "", file, max(pos, 4)
+	default:
+		return connector.Entry{}, fmt.Errorf(`give "gtid", or "file" and "pos"`)
+	}
+	p.From, p.Open, p.Partial = nil, nil, nil
+	return connector.Entry{Key: savedPosition, Value: appendJSON(nil, p)}, nil
+}
+
+func wholeNumber(v any) (n uint64, given bool, err error) {
+	switch v := v.(type) {
+	case nil:
+		return 0, false, nil
+	case float64:
+		if v < 0 || v != float64(uint64(v)) {
+			return 0, true, fmt.Errorf(`"pos" is a whole number`)
+		}
+		return uint64(v), true, nil
+	case json.Number:
+		i, err := v.Int64()
+		if err != nil || i < 0 {
+			return 0, true, fmt.Errorf(`"pos" is a whole number`)
+		}
+		return uint64(i), true, nil
+	}
+	return 0, true, fmt.Errorf(`"pos" is a whole number`)
+}

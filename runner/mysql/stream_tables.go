@@ -1,0 +1,270 @@
+package mysql
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-mysql-org/go-mysql/client"
+
+	"github.com/sluice-io/sluice/runner/connector"
+	"github.com/sluice-io/sluice/runner/mysql/row"
+	"github.com/sluice-io/sluice/runner/record"
+)
+
+// States of a table.
+const (
+	stateWaiting = "waiting" // to be copied; its changes are left out until then
+	stateCopying = "copying" // copied up to Frontier; changes above it are left out
+	stateDone    = "done"    // its changes are sent
+)
+
+// tableState is the value of the key "table/<name>".
+type tableState struct {
+	State      string `json:"state"`
+	Topic      string `json:"topic"`
+	Partitions int    `json:"partitions"` // of the topic when the table came
+	Keyed      bool   `json:"keyed"`
+	// Run counts the copies of the table. Again marks one of a table that readers have
+	// rows of: changes above the frontier are sent then too, or readers would keep rows that are deleted meanwhile.
+	Run   int  `json:"run,omitempty"`
+	Again bool `json:"again,omitempty"`
+	// Frontier is the key of the last row that was copied, Key of which columns.
+	Frontier []row.Value `json:"frontier,omitempty"`
+	Key      string      `json:"key,omitempty"`
+	Rows     int64       `json:"rows,omitempty"` // copied in this run
+}
+
+func (s *tableState) entry(name string) connector.Entry {
+	return connector.Entry{Key: savedTable + name, Value: appendJSON(nil, s)}
+}
+
+// table is one of the tables that are read.
+type table struct {
+	name      string
+	state     tableState
+	def       *row.Table // as the log had it last
+	described *row.Table // as the server had it when it was last asked
+	pending   bool       // state changes with the next Mark
+	runHeader *record.Header
+
+	// Of the open transaction.
+	inGroup             bool
+	groupRows, skipRows int64
+
+	// Of what is shown.
+	estimate int64
+	rate     float64
+	rateAt   time.Time
+	rateRows int64
+}
+
+// loadTables takes up the tables that are saved.
+func (r *reader) loadTables(saved connector.Saved) error {
+	for _, key := range slices.Sorted(maps.Keys(saved)) {
+		name, ok := strings.CutPrefix(key, savedTable)
+		if !ok {
+			continue
+		}
+		t := &table{name: name}
+		if err := json.Unmarshal(saved[key], &t.state); err != nil {
+			return fmt.Errorf("reading what is saved as %s: %w", key, err)
+		}
+		t.header()
+		r.tables[name] = t
+		r.names = append(r.names, name)
+	}
+	return nil
+}
+
+// header is what marks the rows of a table without a key: which run of the copy they are of.
+func (t *table) header() {
+	t.runHeader = nil
+	if !t.state.Keyed {
+		t.runHeader = &record.Header{Key: "sluice.snapshot.run", Value: strconv.AppendInt(nil, int64(max(1, t.state.Run)), 10)}
+	}
+}
+
+// listTables brings the tables up to what the database has: new ones are admitted, those
+// that the filter no longer names are let go.
+func (r *reader) listTables(ctx context.Context) error {
+	var names []string
+	err := r.ask(ctx, "listing the tables", func(c *client.Conn) error {
+		res, err := c.Execute("SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') AND TABLE_SCHEMA = " + quoteText(r.set.Database) + " ORDER BY TABLE_NAME")
+		if err != nil {
+			return err
+		}
+		names = names[:0]
+		for i := range res.RowNumber() {
+			name, _ := res.GetString(i, 0)
+			names = append(names, name)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, name := range slices.Clone(r.names) {
+		if !r.set.Tables.Match(name) {
+			delete(r.tables, name)
+			r.names = slices.DeleteFunc(r.names, func(n string) bool { return n == name })
+		}
+	}
+	for _, name := range names {
+		if !r.ours(r.set.Database, name) {
+			continue
+		}
+		if r.tables[name] == nil {
+			if _, err := r.admit(ctx, name); err != nil {
+				return err
+			}
+		} else if err := r.checkTopic(ctx, r.tables[name]); err != nil {
+			return err
+		}
+	}
+	if len(r.tables) == 0 {
+		r.out.Log(slog.LevelWarn, "No table matches yet.", map[string]string{"tables": strings.Join(r.set.Tables.Patterns(), ", ")})
+	}
+	return nil
+}
+
+// admit takes a table in: with a topic, and to be copied where the mode says so. It
+// is nil for a table that is gone again.
+func (r *reader) admit(ctx context.Context, name string) (*table, error) {
+	t := &table{name: name}
+	topic, err := r.set.Topic(name)
+	if err != nil {
+		return nil, err
+	}
+	if shared := r.set.Collisions(append(slices.Clone(r.names), name)); len(shared) > 0 {
+		return nil, &connector.WrongError{Field: keyTables, Remedy: "Leave all but one of them out of " + keyTables + ".", Brief: "two tables would share the topic " + topic,
+			Err: fmt.Errorf("tables whose names differ only in what topics cannot have would share a topic: %v", shared)}
+	}
+	err = r.ask(ctx, "describing table "+name, func(c *client.Conn) error {
+		var err error
+		t.described, err = row.Describe(ctx, c, r.set.Database, name)
+		return err
+	})
+	if errors.Is(err, row.ErrNoTable) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	t.state = tableState{State: stateWaiting, Topic: topic, Keyed: len(t.described.Key) > 0, Run: 1}
+	if r.set.Snapshot == SnapshotNoData && r.start.Choice != choiceSnapshot {
+		t.state.State = stateDone
+	}
+	t.header()
+	if err := r.checkTopic(ctx, t); err != nil {
+		return nil, err
+	}
+	r.tables[name] = t
+	r.names = append(r.names, name)
+	r.touch(t)
+	r.out.Log(slog.LevelInfo, "A table was taken in.", map[string]string{"table": name, "topic": topic, "state": t.state.State})
+	return t, nil
+}
+
+// checkTopic sees to the table's topic, and warns of one whose partitions are others than
+// when the table came: keys would change their partition, and with it their order.
+func (r *reader) checkTopic(ctx context.Context, t *table) error {
+	if r.deps.Cluster == nil {
+		return nil
+	}
+	shape, exists, err := r.deps.Cluster.Topic(ctx, t.state.Topic)
+	if err != nil {
+		return fmt.Errorf("looking at the topic %s: %w", t.state.Topic, err)
+	}
+	if !exists {
+		n := Partitions(t.state.Keyed)
+		if t.state.Partitions > 0 {
+			n = t.state.Partitions
+		}
+		if err := r.deps.Cluster.CreateTopic(ctx, t.state.Topic, n, nil); err != nil {
+			return fmt.Errorf("making the topic %s: %w", t.state.Topic, err)
+		}
+		shape.Partitions = n
+	}
+	switch {
+	case t.state.Partitions == 0:
+		t.state.Partitions = shape.Partitions
+		r.touch(t)
+	case shape.Partitions != t.state.Partitions:
+		r.out.Log(slog.LevelWarn, fmt.Sprintf("The topic %s has %d partitions and had %d when the table came: messages keep going to the first %d, so that the order of each key is kept.", t.state.Topic, shape.Partitions, t.state.Partitions, t.state.Partitions),
+			map[string]string{"table": t.name, "topic": t.state.Topic})
+	}
+	return nil
+}
+
+// sameName compares names as the server does.
+func (r *reader) sameName(a, b string) bool {
+	if r.srv.LowerCase != 0 {
+		return strings.EqualFold(a, b)
+	}
+	return a == b
+}
+
+// helperTable tells the tables that gh-ost (_t_gho, _t_ghc, _t_del) and
+// pt-online-schema-change (_t_new, _t_old) work with.
+func helperTable(name string) bool {
+	if !strings.HasPrefix(name, "_") {
+		return false
+	}
+	for _, suffix := range []string{"_gho", "_ghc", "_del", "_new", "_old"} {
+		if strings.HasSuffix(name, suffix) {
+			return true
+		}
+	}
+	return false
+}
+
+// progressOf shows how far each table is.
+func (r *reader) progressOf(now time.Time) []connector.Progress {
+	out := make([]connector.Progress, 0, len(r.names))
+	for _, name := range r.names {
+		t := r.tables[name]
+		p := connector.Progress{Name: r.set.Database + "." + name, Target: t.state.Topic, Phase: t.state.State, Unit: "rows", Done: t.state.Rows}
+		switch t.state.State {
+		case stateDone:
+			p.Phase = "streaming"
+			if r.set.Snapshot == SnapshotInitialOnly {
+				p.Phase = "copied"
+			}
+			p.Total = p.Done
+		case stateCopying:
+			p.Phase = "snapshot"
+			p.Total = max(t.estimate, t.state.Rows)
+			t.measure(now)
+			p.Rate = t.rate
+			if t.rate > 0 && p.Total > p.Done {
+				p.Left = time.Duration(float64(p.Total-p.Done) / t.rate * float64(time.Second))
+			}
+		default:
+			p.Total = t.estimate
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+// measure updates the rate of a copy.
+func (t *table) measure(now time.Time) {
+	if since := now.Sub(t.rateAt); t.rateAt.IsZero() || since > 30*time.Second {
+		t.rateAt, t.rateRows = now, t.state.Rows
+	} else if since >= time.Second {
+		rate := float64(t.state.Rows-t.rateRows) / since.Seconds()
+		if t.rate == 0 {
+			t.rate = rate
+		}
+		t.rate = 0.7*t.rate + 0.3*rate
+		t.rateAt, t.rateRows = now, t.state.Rows
+	}
+}
