@@ -124,6 +124,8 @@ func (s *Settings) remedy(code uint16) (field, text string) {
 		return keyUser, s.grantSelect()
 	case codePrivilegeNeeded:
 		return keyUser, s.grantReplication()
+	case codeXANotAllowed:
+		return keyUser, fmt.Sprintf("Run as an administrator: GRANT XA_RECOVER_ADMIN ON *.* TO '%s'@'%%';", s.User)
 	case codeNoTable:
 		return keyTables, "The table is gone; correct " + keyTables + "."
 	}

@@ -54,7 +54,8 @@ func describeServer(conn *client.Conn) (*server, error) {
 	if strings.Contains(strings.ToLower(srv.Version), "mariadb") {
 		srv.Flavor = mysql.MariaDBFlavor
 	}
-	srv.Major, srv.Minor, srv.Patch = parseVersion(srv.Version)
+	_, n := parseVersion(srv.Version)
+	srv.Major, srv.Minor, srv.Patch = n[0], n[1], n[2]
 	id, _ := strconv.ParseUint(srv.vars["server_id"], 10, 32)
 	srv.ServerID = uint32(id)
 	srv.LowerCase, _ = strconv.Atoi(srv.vars["lower_case_table_names"])
@@ -77,20 +78,6 @@ func (s *server) atLeast(major, minor, patch int) bool {
 		return s.Minor > minor
 	}
 	return s.Patch >= patch
-}
-
-// parseVersion reads the numbers of "10.11.14-MariaDB-log" and "8.0.36-0ubuntu0.22.04.1".
-func parseVersion(v string) (major, minor, patch int) {
-	v = strings.TrimPrefix(v, "5.5.5-") // what old MariaDBs put before theirs
-	var n [3]int
-	for i, part := range strings.SplitN(v, ".", 3) {
-		digits := part
-		if at := strings.IndexFunc(part, func(r rune) bool { return r < '0' || r > '9' }); at >= 0 {
-			digits = part[:at]
-		}
-		n[i], _ = strconv.Atoi(digits)
-	}
-	return n[0], n[1], n[2]
 }
 
 // readable is nil when this server's binary log can be read; else a *WrongError that
@@ -198,9 +185,6 @@ func one(conn *client.Conn, query string) (string, error) {
 	}
 	return r.GetString(0, 0)
 }
-
-// quoteName quotes an identifier.
-func quoteName(name string) string { return "`" + strings.ReplaceAll(name, "`", "``") + "`" }
 
 // quoteText is a string literal; sessions have no sql_mode.
 func quoteText(s string) string {

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/go-mysql-org/go-mysql/client"
-	"github.com/go-mysql-org/go-mysql/mysql"
 
 	"github.com/sluice-io/sluice/runner/connector"
 )
@@ -60,16 +59,16 @@ func (r *reader) checkPosition() error {
 }
 
 func (r *reader) checkMySQLSet() error {
-	executed, err := readSet(r.ctl, "SELECT @@GLOBAL.gtid_executed")
+	executed, err := readSet(r.ctl.Conn, "SELECT @@GLOBAL.gtid_executed")
 	if err != nil {
 		return err
 	}
-	purged, err := readSet(r.ctl, "SELECT @@GLOBAL.gtid_purged")
+	purged, err := readSet(r.ctl.Conn, "SELECT @@GLOBAL.gtid_purged")
 	if err != nil {
 		return err
 	}
 	if foreign := r.done.my.minus(executed); len(foreign.by) > 0 {
-		if replicates(r.ctl) {
+		if replicates(r.ctl.Conn) {
 			return r.lags(foreign.String())
 		}
 		return r.gone("the server has not executed %s, which were read from its predecessor: it is another server, or was set back", clip(foreign.String()))
@@ -90,7 +89,7 @@ func readSet(conn *client.Conn, query string) (*gtidSet, error) {
 
 // lags is the error of a replica that has not got as far as its predecessor.
 func (r *reader) lags(what string) error {
-	return &connector.AwayError{System: "MySQL server " + r.set.Address(), After: 2 * time.Second, Brief: "the replica has not caught up with what was read before the failover",
+	return &connector.AwayError{System: r.set.system(), After: 2 * time.Second, Brief: "the replica has not caught up with what was read before the failover",
 		Err: fmt.Errorf("the server is a replica that has not executed %s yet", clip(what))}
 }
 
@@ -115,7 +114,7 @@ func replicates(conn *client.Conn) bool {
 }
 
 func (r *reader) checkMariaSet() error {
-	text, err := one(r.ctl, "SELECT @@GLOBAL.gtid_binlog_pos")
+	text, err := one(r.ctl.Conn, "SELECT @@GLOBAL.gtid_binlog_pos")
 	if err != nil {
 		return fmt.Errorf("reading the server's GTIDs: %w", err)
 	}
@@ -124,7 +123,7 @@ func (r *reader) checkMariaSet() error {
 		return err
 	}
 	if !now.contains(r.done.maria) {
-		if replicates(r.ctl) {
+		if replicates(r.ctl.Conn) {
 			return r.lags(r.done.maria.String())
 		}
 		return r.gone("the server's binary log ends at %s, before the position %s: it is another server, or was set back", now, r.done.maria)
@@ -135,7 +134,7 @@ func (r *reader) checkMariaSet() error {
 			return err
 		}
 	}
-	oldest, file, err := oldestGTIDs(r.ctl)
+	oldest, file, err := oldestGTIDs(r.ctl.Conn)
 	if err != nil {
 		return err
 	}
@@ -191,7 +190,7 @@ func (r *reader) checkFile() error {
 	if r.done.from != nil {
 		at = r.done.from.filePos
 	}
-	logs, err := binaryLogs(r.ctl)
+	logs, err := binaryLogs(r.ctl.Conn)
 	if err != nil {
 		return err
 	}
@@ -216,7 +215,7 @@ func (r *reader) judge(ctx context.Context, err error) error {
 		return err
 	}
 	switch code := serverCode(err); code {
-	case mysql.ER_MASTER_FATAL_ERROR_READING_BINLOG, errUnknownLogFile:
+	case codeReadingBinlog, codeUnknownLog:
 		r.refusals++
 		conn, cerr := connect(ctx, r.set, r.deps)
 		if cerr != nil {
@@ -232,7 +231,7 @@ func (r *reader) judge(ctx context.Context, err error) error {
 		} else if r.refusals >= 5 {
 			err = &connector.GapError{Lost: fmt.Sprintf("the server refuses to go on from the position %s %s; changes after %s are lost", r.done.textOfGTID(), r.done.at, timeText(r.done.time)), Choices: gapChoices(), Err: err}
 		}
-	case errSlaveSameID:
+	case codeSameServerID:
 		r.clash = append(r.clash, time.Now())
 		if n := len(r.clash); n >= 3 && time.Since(r.clash[n-3]) < time.Minute {
 			return &connector.WrongError{Field: keyServerID, Remedy: "Give each reader and replica of the server a server ID of its own.", Brief: "another reader uses the same server ID", Err: err}
@@ -241,9 +240,9 @@ func (r *reader) judge(ctx context.Context, err error) error {
 	if errors.Is(err, errLogGone) && r.set.Snapshot == SnapshotWhenNeeded && r.start.Choice == "" {
 		r.out.Log(slog.LevelWarn, "The binary log does not reach back; the tables are copied again (snapshot.mode = when_needed).", map[string]string{"error": err.Error()})
 		r.start.Choice, r.fresh = choiceSnapshot, true
-		return away(r.set, err)
+		return &connector.AwayError{System: r.set.system(), Brief: "the binary log does not reach back; the tables are copied again", Err: errors.New(err.Error())}
 	}
-	return classify(r.set, err)
+	return r.set.classify("reading the database", err)
 }
 
 // checkServerID tells whether our server ID is free: MySQL lets two readers have one,
@@ -270,16 +269,11 @@ func (r *reader) checkServerID() error {
 	for i := range res.RowNumber() {
 		id, _ := res.GetUint(i, 0)
 		host, _ := res.GetString(i, 1)
-		if id == uint64(r.set.ServerID) && host != replicaName(r.deps) {
+		if id == uint64(r.set.ServerID) && host != replicaHost(r.set.Name) {
 			return taken("used by " + host)
 		}
 	}
 	return nil
-}
-
-// replicaName is the host that we register as: it tells our own leftovers from others.
-func replicaName(deps connector.Deps) string {
-	return "sluice-" + deps.ConnectorID[:min(8, len(deps.ConnectorID))]
 }
 
 // watchRetention warns when the position nears the age at which the server purges its log.

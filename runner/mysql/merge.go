@@ -62,7 +62,7 @@ func (m *merge) heldBytes() (n int64) {
 // fold is the last state of a row that changed while its chunk waited.
 type fold struct {
 	key    []row.Value // of the primary key's columns
-	after  row.Row // nil: deleted
+	after  row.Row     // nil: deleted
 	def    *row.Table
 	origin format.Origin
 }

@@ -23,6 +23,8 @@ type position struct {
 	// Flavor and Server are whose log it is; Server matters for File and Pos only.
 	Flavor string `json:"flavor"`
 	Server string `json:"server"`
+	// Mode tells how the server is asked to go on: "gtid", or "file" by File and Pos.
+	Mode string `json:"mode"`
 	// GTID is what is done: of MySQL the set of transactions, without prepared ones that are
 	// undecided; of MariaDB the last transaction of each domain. "" where the server has none.
 	GTID string `json:"gtid,omitempty"`
@@ -43,6 +45,12 @@ type position struct {
 	Time int64 `json:"time"`
 }
 
+// Modes of a position.
+const (
+	modeGTID = "gtid"
+	modeFile = "file"
+)
+
 type startPoint struct {
 	GTID string `json:"gtid,omitempty"`
 	filePos
@@ -53,7 +61,8 @@ type prepared struct {
 	XID  string `json:"xid"`
 	GTID string `json:"gtid,omitempty"` // of the PREPARE
 	filePos
-	Since int64 `json:"since"` // Unix time in ms
+	Before string `json:"before,omitempty"` // MariaDB: what was done before it
+	Since  int64  `json:"since"`            // Unix time in ms
 }
 
 // partial names a transaction and how many rows of each table of it are visible.
@@ -91,7 +100,7 @@ func (p *position) resume(srv *server) (*progress, error) {
 		from: p.From, open: p.Open, partial: p.Partial, sequence: p.Sequence, schema: p.Schema, time: p.Time}
 	var err error
 	switch {
-	case p.GTID == "":
+	case p.Mode != modeGTID:
 		g.gtid = false
 	case g.mariadb:
 		g.maria, err = parseMariaSet(p.GTID)
@@ -131,11 +140,13 @@ func (g *progress) entry() connector.Entry {
 	b = append(b, g.quotedServer...)
 	switch {
 	case g.my != nil:
-		b = append(b, `,"gtid":"`...)
+		b = append(b, `,"mode":"gtid","gtid":"`...)
 		b = append(g.my.appendText(b, g.last), '"')
 	case g.maria != nil:
-		b = append(b, `,"gtid":"`...)
+		b = append(b, `,"mode":"gtid","gtid":"`...)
 		b = append(g.maria.appendText(b), '"')
+	default:
+		b = append(b, `,"mode":"file"`...)
 	}
 	b = append(b, `,"file":`...)
 	b = append(b, g.quotedFile...)

@@ -117,12 +117,12 @@ func setLog(saved connector.Saved, offset map[string]any) (connector.Entry, erro
 		default:
 			return connector.Entry{}, errMy
 		}
-		p.File, p.Pos = file, pos
+		p.Mode, p.File, p.Pos = modeGTID, file, pos
 	case file != "" && posGiven:
 		if _, ok := fileNumber(file); !ok {
 			return connector.Entry{}, fmt.Errorf("%q is no name of a binary log: they end in a number", clip(file))
 		}
-		p.GTID, p.File, p.Pos = "", file, max(pos, 4)
+		p.Mode, p.GTID, p.File, p.Pos = modeFile, "", file, max(pos, 4)
 	default:
 		return connector.Entry{}, fmt.Errorf(`give "gtid", or "file" and "pos"`)
 	}

@@ -46,21 +46,27 @@ func dialSession(ctx context.Context, s *Settings, deps connector.Deps, config *
 	limited, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
 	var raw net.Conn
+	hello := &greeting{}
 	var stopSignIn func() bool
 	dial := func(context.Context, string, string) (net.Conn, error) {
 		var err error
 		if raw, err = deps.Dial(limited, "tcp", s.Address()); err != nil {
 			return nil, err
 		}
+		keepAlive(raw)
 		stopSignIn = context.AfterFunc(limited, func() { _ = raw.Close() })
-		return raw, nil
+		return &greeted{raw, hello}, nil
 	}
 	conn, err := client.ConnectWithDialer(limited, "tcp", s.Address(), s.User, s.Password, "", dial, func(c *client.Conn) error {
 		if config != nil {
 			c.SetTLSConfig(config)
 		}
+		c.ReadTimeout, c.WriteTimeout = answerTimeout, writeTimeout
 		return nil
 	})
+	if config != nil {
+		err = hello.judge(err)
+	}
 	if stopSignIn != nil && !stopSignIn() && err == nil {
 		_ = conn.Close()
 		err = limited.Err()
@@ -170,8 +176,8 @@ func verifyChain(roots *x509.CertPool) func(tls.ConnectionState) error {
 	}
 }
 
-// noTLS tells that the server does not offer TLS. The library has no error of its own for it.
-func noTLS(err error) bool { return strings.Contains(err.Error(), "does not support TLS") }
+// noTLS tells that the server does not offer TLS.
+func noTLS(err error) bool { return errors.Is(err, errNoTLS) }
 
 // replicaHost is what the reader of a connector registers as with the server, so that
 // SHOW REPLICAS tells whose it is.

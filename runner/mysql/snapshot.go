@@ -8,9 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-mysql-org/go-mysql/client"
-	"github.com/go-mysql-org/go-mysql/mysql"
-
 	"github.com/sluice-io/sluice/runner/connector"
 	"github.com/sluice-io/sluice/runner/mysql/format"
 	"github.com/sluice-io/sluice/runner/mysql/row"
@@ -85,7 +82,7 @@ type copier struct {
 	cancel context.CancelFunc
 	ended  chan struct{}
 
-	conn *client.Conn
+	conn *session
 	dec  row.Decoder
 	size int64 // of a row, lately
 }
@@ -150,7 +147,7 @@ func (c *copier) copy(job *copyJob) error {
 		case err == nil:
 			tries, pause = 0, 50*time.Millisecond
 			continue
-		case errors.Is(err, row.ErrNoTable), connector.CauseOf(classify(c.set, err)) == connector.CauseWrong:
+		case errors.Is(err, row.ErrNoTable), connector.CauseOf(c.set.classify("copying", err)) == connector.CauseWrong:
 			return err
 		}
 		if serverCode(err) == 0 {
@@ -173,7 +170,7 @@ func (c *copier) copy(job *copyJob) error {
 // passing tells the errors that waiting always ends: locks, deadlocks, a definition that changed.
 func passing(code uint16) bool {
 	switch code {
-	case mysql.ER_LOCK_WAIT_TIMEOUT, mysql.ER_LOCK_DEADLOCK, mysql.ER_TABLE_DEF_CHANGED:
+	case codeLockWait, codeDeadlock, codeTableChanged:
 		return true
 	}
 	return false
@@ -194,7 +191,7 @@ func (c *copier) session(ctx context.Context) error {
 			return fmt.Errorf("preparing the session: %w", err)
 		}
 	}
-	srv, err := describeServer(conn)
+	srv, err := describeServer(conn.Conn)
 	if err == nil && srv.Identity != c.srv.Identity {
 		err = fmt.Errorf("the address leads to another server (%s) than the one whose log is read", srv.Identity)
 	}

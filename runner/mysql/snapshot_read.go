@@ -55,7 +55,7 @@ func (c *copier) readChunk(job *copyJob, m mark) (*chunk, error) {
 		return nil, err
 	}
 	if reach == (filePos{}) {
-		if reach, _, err = c.srv.endOfLog(c.conn); err != nil {
+		if reach, _, err = c.srv.endOfLog(c.conn.Conn); err != nil {
 			return nil, err
 		}
 	}
@@ -72,7 +72,7 @@ func (c *copier) openView(job *copyJob, m mark) (reach filePos, share string, er
 	}
 	if c.srv.GTID {
 		if m.gtid != "" {
-			done, err := one(c.conn, "SELECT WAIT_FOR_EXECUTED_GTID_SET("+quoteText(m.gtid)+", 5)")
+			done, err := one(c.conn.Conn, "SELECT WAIT_FOR_EXECUTED_GTID_SET("+quoteText(m.gtid)+", 5)")
 			if err != nil {
 				return reach, "", fmt.Errorf("waiting for transactions to be visible: %w", err)
 			}

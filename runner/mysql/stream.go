@@ -33,7 +33,7 @@ type reader struct {
 	out   connector.Outlet
 	start connector.Start
 
-	ctl  *client.Conn // for questions while streaming
+	ctl  *session // for questions while streaming
 	srv  *server
 	feed *feed
 
@@ -58,6 +58,8 @@ type reader struct {
 	ctxRow    context.Context // of the rows at work
 	keyBuf    []byte
 	keyVals   []row.Value
+	keyText   []byte
+	asked     map[string]bool // answers of the server about the order of keys
 
 	copier *copier
 	merge  merge
@@ -132,9 +134,7 @@ func (r *reader) run(ctx context.Context) error {
 		case connector.CauseWrong, connector.CauseGap, connector.CauseRecord:
 			return err
 		}
-		if err := r.dropTail(); err != nil {
-			return err
-		}
+		r.dropTail()
 		if time.Since(began) > time.Minute {
 			pause = 100 * time.Millisecond
 		}
@@ -154,22 +154,11 @@ func (r *reader) run(ctx context.Context) error {
 	}
 }
 
-// dropTail takes back what an interrupted transaction has written. Where the Outlet
-// cannot, the Run ends: then nothing unmarked stays.
-func (r *reader) dropTail() error {
+// dropTail takes back what an interrupted transaction has written.
+func (r *reader) dropTail() {
 	r.group = group{}
-	if r.out.Unmarked() == 0 {
-		return nil
-	}
-	d, ok := r.out.(interface{ Drop() })
-	if !ok {
-		return outlet(&connector.AwayError{System: "MySQL server " + r.set.Address(), Brief: "the stream broke off inside a transaction", Err: errTail})
-	}
-	d.Drop()
-	return nil
+	r.out.Drop()
 }
-
-var errTail = errors.New("the stream broke off inside a transaction; it is read again")
 
 // attempt is one connection's life.
 func (r *reader) attempt(ctx context.Context) error {
@@ -177,9 +166,7 @@ func (r *reader) attempt(ctx context.Context) error {
 	if r.ctl, err = connect(ctx, r.set, r.deps); err != nil {
 		return err
 	}
-	stop := context.AfterFunc(ctx, func() { _ = r.ctl.Close() })
-	defer stop()
-	if r.srv, err = describeServer(r.ctl); err != nil {
+	if r.srv, err = describeServer(r.ctl.Conn); err != nil {
 		return err
 	}
 	if err := r.srv.readable(); err != nil {
@@ -308,7 +295,7 @@ func (r *reader) onTick(ctx context.Context) error {
 
 // ask runs a question on the control connection, once more on a new one when it broke.
 func (r *reader) ask(ctx context.Context, what string, f func(*client.Conn) error) error {
-	err := f(r.ctl)
+	err := f(r.ctl.Conn)
 	if err == nil || serverCode(err) != 0 || ctx.Err() != nil {
 		return wrapAsk(what, err)
 	}
@@ -318,7 +305,7 @@ func (r *reader) ask(ctx context.Context, what string, f func(*client.Conn) erro
 		return err
 	}
 	r.ctl = conn
-	return wrapAsk(what, f(conn))
+	return wrapAsk(what, f(conn.Conn))
 }
 
 func wrapAsk(what string, err error) error {

@@ -186,57 +186,48 @@ func syncerConfig(ctx context.Context, s *Settings, deps connector.Deps, srv *se
 		return replication.BinlogSyncerConfig{}, err
 	}
 	defer probe.Close()
-	config, err := tlsConfig(s, deps)
+	config, err := s.tlsConfig(deps.Roots)
 	if err != nil {
 		return replication.BinlogSyncerConfig{}, err
 	}
-	if !secured(probe) {
+	if !probe.secured {
 		config = nil
 	}
 	return replication.BinlogSyncerConfig{
 		ServerID: s.ServerID, Flavor: srv.Flavor, Host: s.Host, Port: uint16(s.Port), User: s.User, Password: s.Password,
-		Localhost: replicaName(deps), Charset: "utf8mb4", TLSConfig: config,
+		Localhost: replicaHost(s.Name), Charset: "utf8mb4", TLSConfig: config,
 		RawModeEnabled: true, DisableRetrySync: true, DiscardGTIDSet: true, EventCacheCount: 1, SynchronousEventHandler: f,
 		HeartbeatPeriod: heartbeatEvery, ReadTimeout: silence, Logger: slog.New(slog.DiscardHandler),
 		Dialer: func(ctx context.Context, network, address string) (net.Conn, error) {
 			if f.closed.Load() {
 				return nil, errFeedClosed
 			}
-			c, err := dialTo(ctx, deps, network, address)
+			c, err := deps.Dial(ctx, network, address)
 			if err == nil {
+				keepAlive(c)
 				f.conn.CompareAndSwap(nil, &c)
 			}
 			return c, err
 		},
 		Option: func(c *client.Conn) error {
-			_, err := c.Execute("SET SESSION net_write_timeout = 600")
+			_, err := c.Execute("SET SESSION net_write_timeout = 604800")
 			return err
 		},
 	}, nil
-}
-
-// secured tells whether a session is encrypted.
-func secured(conn *client.Conn) bool {
-	r, err := conn.Execute("SHOW STATUS LIKE 'Ssl_cipher'")
-	if err != nil || r.RowNumber() == 0 {
-		return false
-	}
-	cipher, _ := r.GetString(0, 1)
-	return cipher != ""
 }
 
 // replicaError tells a missing grant, which the server reports as it does a wrong
 // password, from a wrong password: the account is let in elsewhere.
 func replicaError(ctx context.Context, s *Settings, deps connector.Deps, err error) error {
 	switch serverCode(err) {
-	case mysql.ER_ACCESS_DENIED_ERROR, mysql.ER_SPECIFIC_ACCESS_DENIED_ERROR:
+	case codeAccessDenied, codePrivilegeNeeded:
 		conn, plain := connect(ctx, s, deps)
 		if plain != nil {
 			return plain
 		}
 		defer conn.Close()
-		return &connector.WrongError{Field: keyUser, Remedy: "GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO " + account(s) + ";",
+		return &connector.WrongError{Field: keyUser, Remedy: s.grantReplication(),
 			Brief: "the account may not read the binary log", Err: fmt.Errorf("the account %s is let in and may not read the binary log: REPLICATION SLAVE is missing (%w)", s.User, err)}
 	}
-	return classify(s, err)
+	return s.classify("asking for the binary log", err)
 }

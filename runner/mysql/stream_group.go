@@ -168,7 +168,7 @@ func (r *reader) beginGroup(e *event, start filePos) error {
 		}
 	}
 	if g.flags&mariaPreparedXA != 0 && e.kind == replication.MARIADB_GTID_EVENT {
-		r.group.xa = r.xa.begin(g.xid)
+		r.collect(g.xid)
 	}
 	return nil
 }
@@ -290,11 +290,7 @@ func (r *reader) rollback(ctx context.Context) error {
 	if g.part > 0 {
 		return r.lostRows("a transaction of more than 16 MiB was rolled back after parts of it became visible")
 	}
-	d, ok := r.out.(interface{ Drop() })
-	if !ok {
-		return errTail
-	}
-	d.Drop()
+	r.out.Drop()
 	g.wrote = false
 	return r.endGroup(ctx, true)
 }

@@ -76,7 +76,7 @@ func (r *reader) startPoint() startPoint {
 // takeStart takes the present end of the log as the start point. No PREPARE that is
 // undecided may lie before it: its rows would be in no copy and in no event that follows.
 func (r *reader) takeStart(ctx context.Context) error {
-	at, executed, err := r.srv.endOfLog(r.ctl)
+	at, executed, err := r.srv.endOfLog(r.ctl.Conn)
 	if err != nil {
 		return err
 	}
@@ -114,7 +114,7 @@ func (r *reader) takeStart(ctx context.Context) error {
 // nonePrepared is nil when no XA transaction is between PREPARE and its decision.
 func (r *reader) nonePrepared() error {
 	res, err := r.ctl.Execute("XA RECOVER CONVERT XID")
-	if err != nil && serverCode(err) == 1064 { // MariaDB knows no CONVERT XID
+	if err != nil && serverCode(err) == codeParse { // MariaDB knows no CONVERT XID
 		res, err = r.ctl.Execute("XA RECOVER")
 	}
 	if err != nil {
@@ -128,13 +128,13 @@ func (r *reader) nonePrepared() error {
 	if len(xids) == 0 {
 		return nil
 	}
-	return &connector.AwayError{System: "MySQL server " + r.set.Address(), After: time.Second, Brief: "waiting for prepared XA transactions to be decided",
+	return &connector.AwayError{System: r.set.system(), After: time.Second, Brief: "waiting for prepared XA transactions to be decided",
 		Err: fmt.Errorf("%d XA transactions are prepared and undecided, and a start point must not lie behind one: %s; commit or roll them back", len(xids), strings.Join(xids, ", "))}
 }
 
 // gtidsAt is what MariaDB has executed at a place in its log.
 func (r *reader) gtidsAt(at filePos) (mariaSet, error) {
-	text, err := one(r.ctl, fmt.Sprintf("SELECT BINLOG_GTID_POS(%s, %d)", quoteText(at.File), at.Pos))
+	text, err := one(r.ctl.Conn, fmt.Sprintf("SELECT BINLOG_GTID_POS(%s, %d)", quoteText(at.File), at.Pos))
 	if err != nil {
 		return nil, fmt.Errorf("reading the GTIDs at %s: %w", at, err)
 	}

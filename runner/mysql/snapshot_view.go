@@ -1,0 +1,212 @@
+package mysql
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/go-mysql-org/go-mysql/mysql"
+
+	"github.com/sluice-io/sluice/runner/connector"
+	"github.com/sluice-io/sluice/runner/mysql/format"
+	"github.com/sluice-io/sluice/runner/mysql/row"
+)
+
+// A table without a key (or with one that gives no order) is read as one view whose place
+// in the log is known exactly. The stream stops there until all rows are written: a
+// change of a row without a key cannot be told from the row in the view. Such a copy does
+// not go on after a crash; it begins anew as another run.
+
+// viewPart is how much of a view is handed over at a time.
+const viewPart = 2 << 20
+
+// readView reads a whole table.
+func (c *copier) readView(job *copyJob) error {
+	m, err := c.announce(job)
+	if err != nil {
+		return err
+	}
+	at, release, err := c.exactView(job, m)
+	if err != nil {
+		return err
+	}
+	if release != nil {
+		defer release()
+	}
+	def, err := row.Describe(job.ctx, c.conn, c.set.Database, job.table)
+	if err != nil {
+		return fmt.Errorf("describing table %s: %w", job.table, err)
+	}
+	more := make(chan *chunk, 2)
+	now := time.Now().UnixMilli()
+	origin := format.Origin{EventTime: now, ReadTime: now, File: at.File, Pos: at.Pos, ServerID: c.srv.ServerID}
+	if !c.say(job.ctx, &chunk{job: job, def: def, key: keySignature(def), reach: at, origin: origin, more: more}) {
+		return job.ctx.Err()
+	}
+	defer close(more)
+	part := &chunk{job: job, def: def, origin: origin}
+	keep := rowStore{}
+	hand := func() error {
+		select {
+		case more <- part:
+		case <-job.ctx.Done():
+			return job.ctx.Err()
+		}
+		part, keep = &chunk{job: job, def: def, origin: origin}, rowStore{}
+		return nil
+	}
+	var (
+		values row.Row
+		result mysql.Result
+	)
+	query := "SELECT " + def.SelectList() + " FROM " + c.tableName(job)
+	err = c.conn.ExecuteSelectStreaming(query, &result, func(fields []mysql.FieldValue) error {
+		var err error
+		if values, err = c.dec.Fields(def, fields, values); err != nil {
+			return err
+		}
+		part.rows = append(part.rows, keep.add(values))
+		if keep.bytes < viewPart {
+			return nil
+		}
+		return hand()
+	}, nil)
+	if err != nil {
+		return fmt.Errorf("copying table %s: %w", job.table, err)
+	}
+	part.eof = true
+	if err := hand(); err != nil {
+		return err
+	}
+	_, _ = c.conn.Execute("UNLOCK TABLES")
+	_, err = c.conn.Execute("COMMIT")
+	return err
+}
+
+// exactView opens a view of a table whose place in the log is exact, behind the mark.
+// Of an engine without views it is the table under a read lock, until it is read; the
+// lock does not wait longer than a second, then the whole is tried again.
+func (c *copier) exactView(job *copyJob, m mark) (filePos, func(), error) {
+	switch {
+	case !transactional(job.engine):
+		if _, err := c.conn.Execute("LOCK TABLES " + c.tableName(job) + " READ"); err != nil {
+			return filePos{}, nil, fmt.Errorf("locking table %s for reading: %w", job.table, err)
+		}
+		at, _, err := c.srv.endOfLog(c.conn.Conn)
+		return at, nil, err
+	case c.srv.MariaDB():
+		at, _, err := c.openMaria(job, m)
+		return at, nil, err
+	}
+	// While the table is locked none of its transactions is between log and engine. The
+	// lock is kept until the view is open, some milliseconds.
+	lock, err := connect(job.ctx, c.set, c.deps)
+	if err != nil {
+		return filePos{}, nil, err
+	}
+	defer lock.Close()
+	if _, err := lock.Execute("LOCK TABLES " + c.tableName(job) + " READ"); err != nil {
+		return filePos{}, nil, fmt.Errorf("locking table %s for reading: %w", job.table, err)
+	}
+	if _, err := c.conn.Execute("START TRANSACTION WITH CONSISTENT SNAPSHOT"); err != nil {
+		return filePos{}, nil, err
+	}
+	at, _, err := c.srv.endOfLog(c.conn.Conn)
+	if err != nil {
+		return filePos{}, nil, err
+	}
+	_, err = lock.Execute("UNLOCK TABLES")
+	return at, nil, err
+}
+
+// awaitView holds the stream until the place of a view is known: of what follows it
+// nobody could say later on which side of the view it lies.
+func (r *reader) awaitView(ctx context.Context) error {
+	job := r.merge.job
+	for r.merge.job == job && job != nil && r.merge.view == nil {
+		select {
+		case <-ctx.Done():
+			return nil
+		case msg := <-r.copier.out:
+			if err := r.onCopier(ctx, msg); err != nil {
+				return err
+			}
+			if a, ok := msg.(*announce); ok && a.job == job { // it tries again; the stream may go on between
+				r.merge.open = nil
+				return nil
+			}
+		}
+	}
+	return r.viewReached(ctx, r.done.at)
+}
+
+// viewReached writes a view when the stream stands at its place.
+func (r *reader) viewReached(ctx context.Context, at filePos) error {
+	v := r.merge.view
+	if v == nil || at.compare(v.reach) < 0 {
+		return nil
+	}
+	r.merge.view = nil
+	t := r.tables[v.job.table]
+	w := chunkWriter{reader: r, t: t, c: v}
+	for {
+		var part *chunk
+		select {
+		case <-ctx.Done():
+			return nil
+		case p, ok := <-v.more:
+			if !ok {
+				return r.viewBroke(ctx, t)
+			}
+			part = p
+		}
+		w.c = part
+		if err := w.write(ctx); err != nil {
+			return err
+		}
+		if part.eof {
+			r.copyDone(t)
+		}
+		r.touch(t)
+		if err := r.mark(ctx); err != nil {
+			return err
+		}
+		if part.eof {
+			return nil
+		}
+	}
+}
+
+// viewBroke begins a view anew whose connection broke. What was sent cannot be told from
+// what will be, so the Run of the table is another.
+func (r *reader) viewBroke(ctx context.Context, t *table) error {
+	select { // why
+	case msg := <-r.copier.out:
+		if f, ok := msg.(*copyFailure); ok {
+			if err := r.set.classify("copying table "+t.name, f.err); connector.CauseOf(err) == connector.CauseWrong {
+				return err
+			}
+		}
+	case <-ctx.Done():
+		return nil
+	case <-time.After(50 * time.Millisecond):
+	}
+	r.out.Log(slog.LevelWarn, "The copy of a table broke off and begins anew.", map[string]string{"table": t.name})
+	r.merge.reset()
+	return nil
+}
+
+// copyFailed ends a copy that cannot go on.
+func (r *reader) copyFailed(ctx context.Context, f *copyFailure) error {
+	t := r.tables[f.job.table]
+	r.merge.reset()
+	err := f.err
+	if isNoTable(err) {
+		r.out.Log(slog.LevelWarn, "A table is gone before it was copied.", map[string]string{"table": t.name})
+		r.copyDone(t)
+		r.touch(t)
+		return r.mark(ctx)
+	}
+	return r.set.classify("copying table "+t.name, err)
+}
