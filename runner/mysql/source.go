@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sluice-io/sluice/runner/connector"
+	"github.com/sluice-io/sluice/runner/mysql/format"
 )
 
 // How the reader works, in brief.
@@ -40,6 +41,7 @@ type source struct {
 	deps     connector.Deps
 	log      *slog.Logger
 	requests chan *request
+	encoder  func(*Settings, *server) (format.Encoder, error)
 }
 
 // request is a copy that was asked for.
@@ -71,7 +73,7 @@ func newSource(_ context.Context, cfg connector.Config, deps connector.Deps) (co
 	if set.Heartbeat <= 0 {
 		set.Heartbeat = 10 * time.Second
 	}
-	return &source{set: set, deps: deps, log: log, requests: make(chan *request)}, nil
+	return &source{set: set, deps: deps, log: log, requests: make(chan *request), encoder: newEncoder}, nil
 }
 
 // Run implements connector.Source.

@@ -175,7 +175,7 @@ func (r *reader) attempt(ctx context.Context) error {
 	if r.srv.LowerCase != 0 {
 		r.set.Tables = r.set.Tables.Fold()
 	}
-	if r.enc, err = newEncoder(r.set, r.srv); err != nil {
+	if r.enc, err = r.src.encoder(r.set, r.srv); err != nil {
 		return err
 	}
 	if err := r.checkServerID(); err != nil {
