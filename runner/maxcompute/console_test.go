@@ -83,7 +83,8 @@ func TestCheckNamesWhatIsMissing(t *testing.T) {
 	}{
 		{"right", nil, "", ""},
 		{"right for JSON", connector.Config{"odps.mapping": "json", "odps.table": "objects"}, "", ""},
-		{"no such table", connector.Config{"odps.table": "nothing"}, "Table", "Create the table"},
+		{"no such table", connector.Config{"odps.table": "nothing"}, "Table", "Create the table, or correct odps.table, odps.schema and odps.project. What fits: CREATE TABLE sandbox.nothing (topic STRING, `partition` BIGINT, `offset` BIGINT, key STRING, value STRING) PARTITIONED BY (pt STRING);"},
+		{"no such table for keys in bytes", connector.Config{"odps.table": "nothing", "odps.mode": "KEY", "odps.format": "BINARY"}, "Table", "(topic STRING, `partition` BIGINT, `offset` BIGINT, key BINARY) PARTITIONED BY (pt STRING);"},
 		{"no such project", connector.Config{"odps.project": "nobody"}, "Table", "odps.project"},
 		{"wrong columns", connector.Config{"odps.table": "fields"}, "Columns", "CREATE TABLE sandbox.fields (topic STRING, `partition` BIGINT, `offset` BIGINT, key STRING, value STRING) PARTITIONED BY (pt STRING);"},
 		{"wrong types", connector.Config{"odps.format": "BINARY", "odps.mode": "VALUE"}, "Columns", "value BINARY) PARTITIONED BY (pt STRING);"},

@@ -38,15 +38,18 @@ var sessionCodes = map[string]error{
 // permission is the remedy of a right that is missing.
 const permission = "Grant the access key's user CreateInstance on the project, and Describe, Select, Alter and Update on the table. A project's IP allow list refuses like this too."
 
+// createTable stands in remedies for the statement that makes the table.
+const createTable = "<CREATE TABLE>"
+
 // wrongCodes are codes of which the configuration is the cause, with the field to look at
 // and the remedy. Codes that are not here are told by their status.
 var wrongCodes = map[string]struct{ field, remedy string }{
 	"NoSuchProject":        {keyProject, "Correct " + keyProject + " and " + keyEndpoint + " (a project is only found at its own region's endpoint)."},
-	"NoSuchTable":          {keyTable, "Create the table, or correct " + keyTable + ", " + keySchema + " and " + keyProject + "; the checks show the CREATE TABLE that fits."},
+	"NoSuchTable":          {keyTable, "Create the table, or correct " + keyTable + ", " + keySchema + " and " + keyProject + ". What fits: " + createTable},
 	"InvalidProjectTable":  {keyTable, "Correct " + keyProject + " and " + keyTable + "."},
 	"NoSuchSchema":         {keySchema, "Correct " + keySchema + "."},
-	"MissingPartitionSpec": {keyTable, "The table must be partitioned by pt STRING; the checks show the CREATE TABLE that fits."},
-	"InvalidPartitionSpec": {keyTable, "The table must be partitioned by pt STRING and nothing else; the checks show the CREATE TABLE that fits."},
+	"MissingPartitionSpec": {keyTable, "The table must be partitioned by pt STRING. What fits: " + createTable},
+	"InvalidPartitionSpec": {keyTable, "The table must be partitioned by pt STRING and nothing else. What fits: " + createTable},
 	"InvalidResourceSpec":  {keyTable, "The upload session is of another table; correct " + keyProject + ", " + keySchema + " and " + keyTable + "."},
 	"NoPermission":         {aliyun.KeyAccessKeyID, permission},
 	"AccessDenied":         {aliyun.KeyAccessKeyID, permission},
@@ -57,7 +60,7 @@ var wrongCodes = map[string]struct{ field, remedy string }{
 	"ODPS-0130013":         {aliyun.KeyAccessKeyID, permission},
 	"MalformedDataStream":  {keyTable, "The rows do not fit the table's columns; look whether the table was changed, then restart the connector."},
 	"InvalidColumnSpec":    {keyTable, "The table's columns were changed; restart the connector."},
-	"ODPS-0130131":         {keyTable, "Create the table, or correct " + keyTable + ", " + keySchema + " and " + keyProject + "."},
+	"ODPS-0130131":         {keyTable, "Create the table, or correct " + keyTable + ", " + keySchema + " and " + keyProject + ". What fits: " + createTable},
 }
 
 // awayCodes are codes with a 4xx status that pass by themselves.
@@ -85,6 +88,7 @@ const tokenPatience = time.Minute
 type classifier struct {
 	endpoint string
 	place    string // project.table
+	create   string // the CREATE TABLE that fits; "" where only names are asked for
 	identity aliyun.Identity
 	skewed   atomic.Int32
 	// refused is since when temporary credentials are refused without a success between,
@@ -185,7 +189,10 @@ func (k *classifier) remedy(e *serviceError) (field, remedy string) {
 		}
 	}
 	if w, ok := wrongCodes[e.code]; ok {
-		return w.field, w.remedy
+		if k.create == "" {
+			return w.field, strings.TrimSuffix(w.remedy, " What fits: "+createTable)
+		}
+		return w.field, strings.Replace(w.remedy, createTable, k.create, 1)
 	}
 	switch {
 	case e.status >= 300 && e.status < 400:

@@ -46,7 +46,9 @@ func newSink(cfg connector.Config, deps connector.Deps, shared *paces) (*sink, e
 	if err != nil {
 		return nil, err
 	}
-	return &sink{client: c, shape: sh, place: place{cfg.Get(keyProject), cfg.Get(keySchema), cfg.Get(keyTable)}, pace: shared.get(cfg, deps),
+	at := place{cfg.Get(keyProject), cfg.Get(keySchema), cfg.Get(keyTable)}
+	c.classify.create = sh.ddl(at)
+	return &sink{client: c, shape: sh, place: at, pace: shared.get(cfg, deps),
 		pool: &segments{}, uploads: make(chan struct{}, uploading), verdicts: map[string]verdict{}}, nil
 }
 
