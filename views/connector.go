@@ -40,7 +40,8 @@ type ConnectorPage struct {
 	Stats     []components.Stat
 	Charts    []components.Chart
 	Tasks     []ConnectorTask
-	Worker    string // node that runs it
+	Source    *SourceReader // of a source, in the place of Tasks
+	Worker    string        // node that runs it
 }
 
 // DeployProgress is what deploying has done so far.
@@ -206,6 +207,7 @@ type ConnectorResource struct {
 type ConnectorPositionPage struct {
 	ConnectorFrame
 	Rows    []PositionRow
+	Source  []SourcePositionRow // of a source, in the place of Rows
 	Error   string   // why they could not be read
 	Errors  []string // of the form
 	URL     string   // posted to, changes positions; empty while that is not possible

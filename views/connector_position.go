@@ -27,6 +27,16 @@ func positionErrors(m ConnectorPositionPage) []components.Field {
 	return out
 }
 
+func sourcePositionErrors(m ConnectorPositionPage) []components.Field {
+	var out []components.Field
+	for _, r := range m.Source {
+		if r.Field.Error != "" {
+			out = append(out, r.Field)
+		}
+	}
+	return out
+}
+
 func positionAttrs(r PositionRow) templ.Attributes {
 	if r.Field.Error == "" {
 		return nil

@@ -63,6 +63,7 @@ type WizardPreviewPage struct {
 	WizardFrame
 	Problems  []WizardProblem
 	Samples   []Sample
+	Source    bool   // rows become messages, instead of records something else
 	Reading   bool   // the samples are still being made
 	Why       string // why there are no samples
 	Live      string // URL the samples ask for themselves again
@@ -87,6 +88,7 @@ type Sample struct {
 	Source  string // "orders-3 at offset 1204"
 	Title   string // object name, request line
 	Media   string
+	Key     string // of a source's message
 	Body    string
 	Refused string // why the record would be diverted
 }

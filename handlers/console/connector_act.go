@@ -59,7 +59,7 @@ func (c *Console) connectorChoose(q *request) error {
 	ctx := q.Request.Context()
 	choice, offsetText := q.suffixed("choice"), strings.TrimSpace(q.suffixed("offset"))
 	partition := int32(0)
-	if given := q.value("partition"); given != "" {
+	if given := q.value("partition"); given != "" && q.value("topic") != "" { // of a source neither is posted
 		n, ok := int32Of(given)
 		if !ok {
 			return &control.Error{Kind: control.Invalid, Message: "partition: " + text.T(ctx, "choice.bad_offset")}
@@ -111,7 +111,7 @@ func (c *Console) showChoice(q *request, partition int32, choice, offset, field,
 	found := false
 	for i := range m.Choices {
 		f := &m.Choices[i]
-		if f.Topic == q.value("topic") && f.Partition == partition {
+		if f.Topic == q.value("topic") && (f.Topic == "" || f.Partition == partition) {
 			f.Value, f.Offset, f.Error, f.ErrorOf, found = choice, offset, message, field, true
 		}
 	}

@@ -48,6 +48,16 @@ func (c *Console) deletePage(q *request) (views.ConnectorDeletePage, error) {
 	for _, topic := range cfg.List(connector.KeyTopics) {
 		m.Confirm.Going = append(m.Confirm.Going, components.Going{Kind: "layers", Name: topic, Note: text.T(ctx, "delete.source"), Kept: true})
 	}
+	if isSource(row.Connector) {
+		written, err := c.control.WrittenTopics(ctx, q.instance(), q.connector())
+		if err != nil {
+			return m, err
+		}
+		for _, topic := range written {
+			m.Confirm.Going = append(m.Confirm.Going, components.Going{Kind: "layers", Name: topic, Note: text.T(ctx, "delete.delivered"), Kept: true})
+		}
+		return m, nil
+	}
 	if row.Spec != nil {
 		for _, s := range row.Spec.Steps {
 			for _, f := range s.Fields {

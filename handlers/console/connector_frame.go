@@ -113,6 +113,8 @@ func tabTitle(q *request, tab string) string {
 		return text.T(ctx, "takeover.act")
 	case "internet":
 		return text.T(ctx, "connector.internet")
+	case "snapshot":
+		return text.T(ctx, "snapshot.title")
 	}
 	return text.T(ctx, "delete.act")
 }
@@ -123,19 +125,25 @@ func connectorActions(q *request, row control.ConnectorWithStatus) ([]components
 	href := q.here()
 	var out []components.Action
 	var menu []components.MenuItem
-	test := components.Action{Label: text.T(ctx, "connector.test"), Icon: "send", Href: testURL(row.Connector)}
+	var test []components.Action
+	if !isSource(row.Connector) { // what a source reads is not sent from here
+		test = append(test, components.Action{Label: text.T(ctx, "connector.test"), Icon: "send", Href: testURL(row.Connector)})
+	}
 	modify := components.Action{Label: text.T(ctx, "connector.modify"), Icon: "pencil", Href: href + "/modify"}
 	switch row.Desired {
 	case control.DesiredNotDeployed:
 		out = append(out, modify, components.Action{Label: text.T(ctx, "connector.deploy"), Icon: "rocket", Kind: "primary", Post: href + "/deploy"})
 	case control.DesiredPaused, control.DesiredStopped:
-		out = append(out, test, modify, components.Action{Label: text.T(ctx, "connector.resume"), Icon: "play", Kind: "primary", Post: href + "/resume"})
+		out = append(test, modify, components.Action{Label: text.T(ctx, "connector.resume"), Icon: "play", Kind: "primary", Post: href + "/resume"})
 	default:
-		out = append(out, test, modify, components.Action{Label: text.T(ctx, "connector.restart"), Icon: "rotate-ccw", Post: href + "/restart"},
+		out = append(test, modify, components.Action{Label: text.T(ctx, "connector.restart"), Icon: "rotate-ccw", Post: href + "/restart"},
 			components.Action{Label: text.T(ctx, "connector.suspend"), Icon: "pause", Post: href + "/suspend"})
 	}
 	if row.Desired == control.DesiredRunning || row.Desired == control.DesiredPaused {
 		menu = append(menu, components.MenuItem{Label: text.T(ctx, "connector.stop"), Icon: "circle-stop", Post: href + "/stop"})
+	}
+	if isSource(row.Connector) && row.Desired == control.DesiredRunning {
+		menu = append(menu, components.MenuItem{Label: text.T(ctx, "snapshot.act"), Icon: "rotate-ccw", Href: href + "/snapshot"})
 	}
 	menu = append(menu, components.MenuItem{Label: text.T(ctx, "connector.internet"), Icon: "globe", Href: href + "/internet"},
 		components.MenuItem{}, components.MenuItem{Label: text.T(ctx, "connector.delete"), Icon: "trash-2", Href: href + "/delete", Danger: true})

@@ -27,7 +27,11 @@ func (c *Console) showInternet(q *request, status int, general []string) error {
 	if row.Spec != nil {
 		for _, f := range row.Spec.Fields() {
 			if v := cfg.Get(f.Key); isRegion(f.Key) && v != "" && row.Env.Region != "" && v != row.Env.Region {
-				m.Why = text.T(ctx, "internet.needed", shownValue(ctx, row.Spec, f, cfg, row.Env), row.Env.Region)
+				needed := "internet.needed"
+				if isSource(row.Connector) {
+					needed = "cen.needed"
+				}
+				m.Why = text.T(ctx, needed, shownValue(ctx, row.Spec, f, cfg, row.Env), row.Env.Region)
 			}
 		}
 		if row.Spec.Reach != nil {

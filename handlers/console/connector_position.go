@@ -58,8 +58,19 @@ func (c *Console) positionPage(q *request) (views.ConnectorPositionPage, control
 		if q.may(control.Operator) {
 			m.StopURL = frame.Href + "/stop"
 		}
-	case q.may(control.Operator) && row.Kind() != string(connector.KindSource):
+	case q.may(control.Operator):
 		m.URL = frame.Href + "/position"
+	}
+	if isSource(row.Connector) {
+		list, err := c.control.SourcePositions(ctx, q.instance(), q.connector())
+		if err != nil {
+			if e := control.AsError(err); e.Kind == control.NotFound || e.Kind == control.Forbidden {
+				return m, row, err
+			}
+			m.Error = control.AsError(err).Message
+		}
+		m.Source = sourcePositionRows(ctx, list, m.URL != "")
+		return m, row, nil
 	}
 	rows, err := c.control.Positions(ctx, q.instance(), q.connector())
 	if err != nil {
@@ -115,7 +126,7 @@ func (c *Console) bounds(q *request, row control.Connector) map[string][]control
 // connectorPositionSubmit changes positions, or removes them all.
 func (c *Console) connectorPositionSubmit(q *request) error {
 	ctx := q.Request.Context()
-	m, _, err := c.positionPage(q)
+	m, row, err := c.positionPage(q)
 	if err != nil {
 		return err
 	}
@@ -123,6 +134,9 @@ func (c *Console) connectorPositionSubmit(q *request) error {
 	if q.value("reset") != "" {
 		err := c.control.ResetPositions(ctx, q.instance(), q.connector(), m.Forced)
 		return c.positionDone(q, m, err, text.T(ctx, "position.was_reset", q.connector()))
+	}
+	if isSource(row.Connector) {
+		return c.submitSourcePositions(q, m)
 	}
 	changes, wrong := readPositions(q, &m)
 	if !wrong && len(changes) == 0 {

@@ -33,6 +33,8 @@ func (c *Console) connectorRoutes() []route {
 		get(one+"/resources", control.Viewer, c.connectorResources),
 		get(one+"/position", control.Viewer, c.connectorPosition),
 		post(one+"/position", control.Operator, c.connectorPositionSubmit),
+		get(one+"/snapshot", control.Operator, c.connectorSnapshot),
+		post(one+"/snapshot", control.Operator, c.connectorSnapshotSubmit),
 		get(one+"/delete", control.Operator, c.connectorDelete),
 		post(one+"/delete", control.Operator, c.connectorDeleteSubmit),
 		get(one+"/take-over", control.Operator, c.connectorTakeOver),

@@ -30,6 +30,10 @@ func (q *request) connectorRow(c models.ConnectorInfo) views.ConnectorRow {
 		Delivered: st.Delivered, Rate: st.RecordsRate, Waiting: st.Waiting, Lag: time.Duration(st.LagMillis) * time.Millisecond,
 		Diverted: st.Diverted, LastDelivery: st.LastDelivery,
 	}
+	spec, _ := q.c.control.Spec(c.Class) // of another version: no field of it is known
+	if spec != nil && spec.Kind == connector.KindSource {
+		row.Waiting = -1 // it does not know how much waits
+	}
 	switch st.State {
 	case connector.StateRunning, connector.StateDegraded:
 	case connector.StateRecovering:
@@ -51,7 +55,6 @@ func (q *request) connectorRow(c models.ConnectorInfo) views.ConnectorRow {
 	}
 	row.Menu = connectorMenu(ctx, c, q.may(control.Operator))
 	if needsSomebody(c) {
-		spec, _ := q.c.control.Spec(c.Class) // of another version: no field of it is known
 		row.Act = remedyAction(ctx, c, spec, q.may(control.Operator))
 	}
 	return row
@@ -60,7 +63,7 @@ func (q *request) connectorRow(c models.ConnectorInfo) views.ConnectorRow {
 // knownLag is what is known of a connector that is not well: that nothing waits is
 // not, as long as nobody reads.
 func knownLag(waiting int64, lag time.Duration) (int64, time.Duration) {
-	if waiting == 0 {
+	if waiting <= 0 {
 		return -1, -1
 	}
 	return waiting, lag

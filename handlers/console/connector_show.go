@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -41,7 +42,7 @@ func (c *Console) connectorShow(q *request) error {
 // headTab lets nothing into the page that is no tab.
 func headTab(s string) string {
 	switch s {
-	case tabConfig, tabLogs, tabResources, tabPosition, "modify", "internet", "delete":
+	case tabConfig, tabLogs, tabResources, tabPosition, "modify", "internet", "delete", "snapshot":
 		return s
 	}
 	return tabOverview
@@ -86,6 +87,12 @@ func (c *Console) connectorPage(q *request) (views.ConnectorPage, error) {
 		}
 	}
 	m.Charts = connectorCharts(ctx, points, from)
+	if isSource(row.Connector) {
+		m.Source = sourceReader(q, row)
+		sourceStats(ctx, m.Stats, m.Source, len(row.Status.Tasks) > 0)
+		m.Charts = slices.DeleteFunc(m.Charts, func(chart components.Chart) bool { return chart.ID == "chart-waiting" })
+		return m, nil
+	}
 	m.Tasks = connectorTasks(q, row)
 	return m, nil
 }

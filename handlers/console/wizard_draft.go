@@ -102,7 +102,7 @@ func draftURL(instance, draft string, step connector.StepID) string {
 // extra are fields of other steps that a step shows as well: Internet access, where a
 // region makes it necessary.
 func (d wizardDraft) extra(step connector.StepID) []connector.Field {
-	if d.at(step) == 0 || !d.otherRegion(step) {
+	if d.at(step) == 0 || d.spec.Kind == connector.KindSource || !d.otherRegion(step) { // a source's regions are joined otherwise
 		return nil
 	}
 	if f, ok := d.spec.Field(connector.KeyInternetAccess); ok {

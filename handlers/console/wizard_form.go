@@ -274,8 +274,14 @@ func (c *Console) incomplete(q *request, d wizardDraft, field connector.Field) b
 		if !slices.ContainsFunc(s.Fields, func(f connector.Field) bool { return f.Key == field.Key }) {
 			continue
 		}
+		before := true
 		for _, f := range s.Fields {
-			if f.Required && f.Key != field.Key && f.Shown(d.resolved, d.env) && d.resolved.Get(f.Key) == "" {
+			if f.Key == field.Key {
+				before = false
+				continue
+			}
+			// What is picked from a list itself, further down, is chosen after this one.
+			if f.Required && (before || f.Lookup == nil) && f.Shown(d.resolved, d.env) && d.resolved.Get(f.Key) == "" {
 				return true
 			}
 		}

@@ -36,7 +36,8 @@ func (c *Console) showPreview(q *request, d wizardDraft, status int, refused map
 			all[key] = message
 		}
 	}
-	m := views.WizardPreviewPage{WizardFrame: c.wizardFrame(q, d, stepPreview, all), Errors: append(general, more...), Manual: d.resolved.Get(connector.KeyResourcesMode) == connector.ModeManual}
+	m := views.WizardPreviewPage{WizardFrame: c.wizardFrame(q, d, stepPreview, all), Errors: append(general, more...), Manual: d.resolved.Get(connector.KeyResourcesMode) == connector.ModeManual,
+		Source: d.spec.Kind == connector.KindSource}
 	m.Problems = d.linked(q, all)
 	if wrong > 0 { // what only creating found out may be put right elsewhere
 		m.Blocked = text.T(q.Request.Context(), "preview.blocked")
@@ -150,8 +151,8 @@ func (c *Console) samples(q *request, d wizardDraft, m *views.WizardPreviewPage)
 	default:
 		list, _ := value.([]connector.Sample)
 		for i, s := range list {
-			sample := views.Sample{ID: fmt.Sprintf("sample-%d", i), Title: s.Title, Media: s.MediaType, Body: s.Body, Refused: s.Refused}
-			if s.Source.Topic != "" {
+			sample := views.Sample{ID: fmt.Sprintf("sample-%d", i), Title: s.Title, Media: s.MediaType, Key: s.Key, Body: s.Body, Refused: s.Refused}
+			if s.Source.Topic != "" && s.Source.Offset >= 0 {
 				sample.Source = text.T(q.Request.Context(), "preview.offset", s.Source.Topic, s.Source.Partition, components.Number(s.Source.Offset))
 			}
 			m.Samples = append(m.Samples, sample)

@@ -120,6 +120,7 @@ func pages() map[string]templ.Component {
 	addConnectorTabs(out)
 	addTopic(out)
 	addWizard(out)
+	addSource(out)
 	out["components"] = kitchen()
 	return out
 }

@@ -1,0 +1,135 @@
+package views
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/sluice-io/sluice/views/components"
+	"github.com/sluice-io/sluice/views/text"
+)
+
+// SourceReader is what a source's page shows in the place of tasks and partitions: its one reader, and the parts that
+// it works through.
+type SourceReader struct {
+	State       string
+	Stalled     bool
+	Cause       string
+	Remedy      string
+	Node        string
+	Position    string // the position's page
+	Behind      time.Duration
+	Delivered   int64
+	Diverted    int64
+	Last        time.Time
+	Restart     string // URL posted to; empty when the user may not
+	SnapshotURL string // page that asks for a part to be copied anew; empty when that is not possible
+	Parts       []SourcePart
+}
+
+// SourcePart is how far a source has come with one part of its work.
+type SourcePart struct {
+	Name         string // "shop.orders"
+	Target       string // topic
+	TargetHref   string
+	Phase        string // waiting, snapshot, streaming, done, failed, or a word of the source's own
+	Done, Total  int64
+	Unit         string
+	Rate         float64
+	Left         time.Duration // 0 when not known
+	Detail       string
+	Copies       bool // it is being copied, or waits for that
+}
+
+// PhaseLook is how a phase of a source's part is shown. A word of the source's own is shown as it is.
+func PhaseLook(phase string) components.Look {
+	switch phase {
+	case "waiting":
+		return components.Look{Icon: "clock", Text: "phase.waiting", Tone: components.ToneIdle}
+	case "snapshot":
+		return components.Look{Icon: "loader-circle", Text: "phase.snapshot", Tone: components.ToneInfo, Moves: true}
+	case "streaming":
+		return components.Look{Icon: "circle-check", Text: "phase.streaming", Tone: components.ToneOK}
+	case "done":
+		return components.Look{Icon: "circle-check", Text: "phase.done", Tone: components.ToneOK}
+	case "failed":
+		return components.Look{Icon: "circle-x", Text: "phase.failed", Tone: components.ToneBad}
+	}
+	return components.Look{Icon: "info", Text: phase, Tone: components.ToneIdle}
+}
+
+// share is the part of a copy that is done, in percent; "" when the whole is not known.
+func (p SourcePart) share() string {
+	if p.Total <= 0 {
+		return ""
+	}
+	percent := min(100, float64(p.Done)/float64(p.Total)*100)
+	if p.Done < p.Total && percent > 99 {
+		percent = 99 // it is not done yet
+	}
+	return strconv.FormatFloat(percent, 'f', 0, 64) + " %"
+}
+
+// doneOf is "1,204 of about 40,000 rows".
+func (p SourcePart) doneOf(ctx context.Context) string {
+	if p.Total > 0 {
+		return text.T(ctx, "part.of", components.Number(p.Done), components.Number(max(p.Total, p.Done)), p.Unit)
+	}
+	return text.T(ctx, "part.so_far", components.Number(p.Done), p.Unit)
+}
+
+// copying are the parts that are being copied or wait for it; following the rest.
+func (r SourceReader) copying() []SourcePart {
+	var out []SourcePart
+	for _, p := range r.Parts {
+		if p.Copies {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// summary says in one line how far the copy is as a whole; "" when nothing is copied.
+func (r SourceReader) summary(ctx context.Context) string {
+	list := r.copying()
+	if len(list) == 0 {
+		return ""
+	}
+	var done, total int64
+	var left time.Duration
+	unit := list[0].Unit
+	for _, p := range r.Parts {
+		done, total = done+p.Done, total+max(p.Total, p.Done)
+		left = max(left, p.Left)
+	}
+	out := text.T(ctx, "part.summary", components.Number(int64(len(r.Parts)-len(list))), components.Number(int64(len(r.Parts))), components.Number(done), components.Number(total), unit)
+	if left > 0 {
+		out += " " + text.T(ctx, "part.left_all", components.Duration(ctx, left))
+	}
+	return out
+}
+
+// totals are the rows that are copied and those that there are.
+func (r SourceReader) totals() (done, total int64) {
+	for _, p := range r.Parts {
+		done, total = done+p.Done, total+max(p.Total, p.Done)
+	}
+	return done, total
+}
+
+// ConnectorSnapshotPage is the model of …/snapshot: which parts shall be copied anew.
+type ConnectorSnapshotPage struct {
+	ConnectorFrame
+	URL    string
+	Parts  components.Field // KindMulti
+	Errors []string
+	Why    string // why it is not possible now
+	Cancel string
+}
+
+// SourcePositionRow is one position of a source, in its own words.
+type SourcePositionRow struct {
+	Name  string // the partition, "server: db-1"
+	Pairs []components.Pair
+	Field components.Field // of the form: the offset as JSON
+}
