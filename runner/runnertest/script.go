@@ -173,6 +173,17 @@ func (r *ScriptSource) Run(ctx context.Context, start connector.Start, out conne
 	if err != nil {
 		return err
 	}
+	if start.Choice != "" { // what it means is settled at once
+		_, _, _, before := r.s.next(n)
+		if before != nil {
+			if err := before(n); err != nil {
+				return err
+			}
+		}
+		if err := out.Mark(ctx, connector.Entry{Key: "position", Value: strconv.AppendInt(nil, int64(n), 10)}); err != nil {
+			return err
+		}
+	}
 	for {
 		fact, ok, grown, before := r.s.next(n)
 		if !ok {
