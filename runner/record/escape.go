@@ -150,3 +150,10 @@ func runeLen(s []byte) int {
 	}
 	return n
 }
+
+// AppendEscaped appends valid UTF-8 as the inside of a JSON string, without quotes; what is
+// not valid becomes U+FFFD.
+func AppendEscaped(dst, s []byte) []byte {
+	dst, _ = appendEscaped(dst, s, true)
+	return dst
+}

@@ -2,6 +2,7 @@
 package format
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/sluice-io/sluice/runner/mysql/row"
@@ -49,7 +50,7 @@ type Origin struct {
 type Message struct {
 	Key, Value []byte // nil is Kafka's null
 	Headers    []record.Header
-	Timestamp  int64 // Unix time in ms
+	Timestamp  int64 // Unix time in ms: when Sluice read the change
 }
 
 // DDLKind is the op of a DDL message.
@@ -78,8 +79,8 @@ type DDL struct {
 
 // Encoder makes messages. It is for one goroutine.
 type Encoder interface {
-	// Encode emits the messages of one change, in order. An error that is *RefusedError
-	// tells that a policy refuses the row; nothing of it was emitted. emit's error is returned as it came.
+	// Encode emits the messages of one change, in order. A *RefusedError tells that a policy
+	// refuses the row; nothing of it was emitted. emit's error is returned as it came.
 	Encode(c *Change, emit func(*Message) error) error
 	// DDL emits the message of a statement; formats without such a message emit none.
 	DDL(d *DDL, emit func(*Message) error) error
@@ -105,7 +106,7 @@ type Options struct {
 	ZeroDate        Policy         // "" is PolicyNull
 	InvalidText     Policy         // "" is PolicyFail
 	TinyInt1Boolean bool
-	// Version is the server's, as SELECT VERSION() prints it; MariaDB tells the flavor.
+	// Version is the server's, as SELECT VERSION() prints it.
 	Version string
 	MariaDB bool
 	// Name is the connector's topic prefix, Debezium's logical server name.
@@ -118,5 +119,59 @@ const (
 	Debezium  = "debezium"
 )
 
-// New makes an Encoder of the named format; an unknown name is an error.
-func New(format string, o Options) (Encoder, error) { return nil, nil }
+// New makes an Encoder of the named format. An unknown format, or a policy that is not one
+// of the value it is for, is an error.
+func New(format string, o Options) (Encoder, error) {
+	if o.Zone == nil {
+		o.Zone = time.UTC
+	}
+	if o.ZeroDate == "" {
+		o.ZeroDate = PolicyNull
+	}
+	if o.InvalidText == "" {
+		o.InvalidText = PolicyFail
+	}
+	switch o.ZeroDate {
+	case PolicyNull, PolicyString, PolicyFail:
+	default:
+		return nil, fmt.Errorf("%q is no policy for zero dates", o.ZeroDate)
+	}
+	switch o.InvalidText {
+	case PolicyFail, PolicyBase64, PolicyReplace:
+	default:
+		return nil, fmt.Errorf("%q is no policy for invalid text", o.InvalidText)
+	}
+	switch format {
+	case DataWorks:
+		return newDataWorks(o), nil
+	case Debezium:
+		return newDebezium(o), nil
+	}
+	return nil, fmt.Errorf("%q is no message format", format)
+}
+
+// Settings that a RefusedError names.
+const (
+	SettingZeroDate    = "mysql.zero.date"
+	SettingInvalidText = "mysql.invalid.text"
+)
+
+// RefusedError tells that a policy refuses a row.
+type RefusedError struct {
+	Table, Column string
+	Value         string // as the server prints it; of invalid text its first bytes in hexadecimal
+	setting       string
+}
+
+func (e *RefusedError) Error() string {
+	if e.setting == SettingZeroDate {
+		return fmt.Sprintf("%s, column %s: %s is not a date, and %s is fail", e.Table, e.Column, e.Value, e.setting)
+	}
+	return fmt.Sprintf("%s, column %s: text that is not valid in its character set (it begins with bytes %s), and %s is fail", e.Table, e.Column, e.Value, e.setting)
+}
+
+// Setting is the key of the setting that refuses.
+func (e *RefusedError) Setting() string { return e.setting }
+
+// SnapshotHeader marks the rows that a snapshot read; its value is "true".
+const SnapshotHeader = "sluice.snapshot"

@@ -1,0 +1,238 @@
+package format
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/sluice-io/sluice/runner/mysql/row"
+	"github.com/sluice-io/sluice/runner/record"
+)
+
+// debezium is the envelope of Debezium's MySQL connector (debezium.io, "Debezium connector for
+// MySQL", change events) as its JSON converter writes it without schemas, with that
+// connector's default settings: decimals precise, times adaptive_time_microseconds, binary
+// as bytes, tombstones on delete. Unlike there BIGINT UNSIGNED keeps its value.
+type debezium struct {
+	o        Options
+	wall     wallClock // DATETIME is wall time without a zone: as if in UTC
+	plans    map[*row.Table]*debeziumTable
+	last     *debeziumTable
+	buf      []byte
+	key, old []byte
+	scratch  []byte
+	message  Message
+	headers  []record.Header
+}
+
+// debeziumTable is what messages of a table have in common.
+type debeziumTable struct {
+	table      *row.Table
+	names      [][]byte // "name": of each column
+	db, schema []byte   // of the source block: around what differs from row to row
+}
+
+func newDebezium(o Options) *debezium {
+	return &debezium{o: o, wall: wallClock{zone: time.UTC}, plans: map[*row.Table]*debeziumTable{}}
+}
+
+var _ Encoder = (*debezium)(nil)
+
+// Headers of the two messages of a change of the key.
+const (
+	headerNewKey = "__debezium.newkey"
+	headerOldKey = "__debezium.oldkey"
+)
+
+func (e *debezium) plan(t *row.Table) *debeziumTable {
+	if e.last != nil && e.last.table == t {
+		return e.last
+	}
+	p := e.plans[t]
+	if p == nil {
+		p = &debeziumTable{table: t}
+		for i := range t.Columns {
+			p.names = append(p.names, append(appendQuotedString(nil, t.Columns[i].Name), ':'))
+		}
+		p.db = append(appendQuotedString([]byte(`","db":`), t.Database), `,"sequence":null,"ts_us":`...)
+		p.schema = append(appendQuotedString([]byte(`,"table":`), t.Name), `,"server_id":`...)
+		if len(e.plans) >= maxPlans {
+			clear(e.plans)
+		}
+		e.plans[t] = p
+	}
+	e.last = p
+	return p
+}
+
+// Encode implements Encoder.
+func (e *debezium) Encode(c *Change, emit func(*Message) error) error {
+	p := e.plan(c.Table)
+	e.headers = e.headers[:0]
+	if c.Snapshot {
+		e.headers = append(e.headers, record.Header{Key: SnapshotHeader, Value: []byte("true")})
+	}
+	switch {
+	case c.Op == Insert:
+		return e.row(p, c, nil, c.After, emit)
+	case c.Op == Delete:
+		return e.row(p, c, c.Before, nil, emit)
+	case c.Table.SameKey(c.Before, c.After):
+		return e.row(p, c, c.Before, c.After, emit)
+	}
+	return e.move(p, c, emit)
+}
+
+// row emits one event, and after a deletion its tombstone.
+func (e *debezium) row(p *debeziumTable, c *Change, before, after row.Row, emit func(*Message) error) (err error) {
+	if e.buf, err = e.value(e.buf[:0], p, c, before, after); err != nil {
+		return err
+	}
+	keyRow := after
+	if after == nil {
+		keyRow = before
+	}
+	if e.key, err = e.appendKey(e.key[:0], p, keyRow); err != nil {
+		return err
+	}
+	return e.send(c, e.key, e.buf, after == nil, emit)
+}
+
+// move emits a change of the key: the deletion of the old one with its tombstone, and the
+// creation of the new one.
+func (e *debezium) move(p *debeziumTable, c *Change, emit func(*Message) error) (err error) {
+	if e.buf, err = e.value(e.buf[:0], p, c, c.Before, nil); err != nil {
+		return err
+	}
+	first := len(e.buf)
+	if e.buf, err = e.value(e.buf, p, c, nil, c.After); err != nil {
+		return err
+	}
+	if e.old, err = e.appendKey(e.old[:0], p, c.Before); err != nil {
+		return err
+	}
+	if e.key, err = e.appendKey(e.key[:0], p, c.After); err != nil {
+		return err
+	}
+	common := len(e.headers)
+	e.headers = append(e.headers, record.Header{Key: headerNewKey, Value: e.key})
+	if err := e.send(c, e.old, e.buf[:first], true, emit); err != nil {
+		return err
+	}
+	e.headers = append(e.headers[:common], record.Header{Key: headerOldKey, Value: e.old})
+	return e.send(c, e.key, e.buf[first:], false, emit)
+}
+
+// send emits a message. A row without a key has no tombstone: it would say nothing.
+func (e *debezium) send(c *Change, key, value []byte, tombstone bool, emit func(*Message) error) error {
+	e.message = Message{Key: key, Value: value, Headers: e.headers, Timestamp: c.ReadTime}
+	if len(key) == 0 {
+		e.message.Key, tombstone = nil, false
+	}
+	if err := emit(&e.message); err != nil || !tombstone {
+		return err
+	}
+	e.message.Value = nil
+	return emit(&e.message)
+}
+
+func (e *debezium) appendKey(b []byte, p *debeziumTable, r row.Row) (_ []byte, err error) {
+	if len(p.table.Key) == 0 {
+		return b, nil
+	}
+	b = append(b, '{')
+	for n, k := range p.table.Key {
+		if n > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, p.names[k]...)
+		if b, err = e.column(b, p, k, &r[k]); err != nil {
+			return b, err
+		}
+	}
+	return append(b, '}'), nil
+}
+
+// value appends the envelope. Its op follows from which images there are.
+func (e *debezium) value(b []byte, p *debeziumTable, c *Change, before, after row.Row) (_ []byte, err error) {
+	op := byte('u')
+	switch {
+	case after == nil:
+		op = 'd'
+	case before == nil && c.Snapshot:
+		op = 'r'
+	case before == nil:
+		op = 'c'
+	}
+	b = append(b, `{"before":`...)
+	if b, err = e.image(b, p, before); err != nil {
+		return b, err
+	}
+	b = append(b, `,"after":`...)
+	if b, err = e.image(b, p, after); err != nil {
+		return b, err
+	}
+	b = e.source(b, p, c)
+	b = append(append(append(b, `,"transaction":null,"op":"`...), op), `","ts_ms":`...)
+	b = strconv.AppendInt(b, c.ReadTime, 10)
+	b = strconv.AppendInt(append(b, `,"ts_us":`...), c.ReadTime*1000, 10)
+	b = strconv.AppendInt(append(b, `,"ts_ns":`...), c.ReadTime*1_000_000, 10)
+	return append(b, '}'), nil
+}
+
+func (e *debezium) image(b []byte, p *debeziumTable, r row.Row) (_ []byte, err error) {
+	if r == nil {
+		return append(b, "null"...), nil
+	}
+	b = append(b, '{')
+	for i := range r {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, p.names[i]...)
+		if b, err = e.column(b, p, i, &r[i]); err != nil {
+			return b, err
+		}
+	}
+	return append(b, '}'), nil
+}
+
+// source appends where the change comes from.
+func (e *debezium) source(b []byte, p *debeziumTable, c *Change) []byte {
+	b = append(b, `,"source":{"version":"sluice","connector":"mysql","name":`...)
+	b = appendQuotedString(b, e.o.Name)
+	b = strconv.AppendInt(append(b, `,"ts_ms":`...), c.EventTime, 10)
+	b = append(b, `,"snapshot":"`...)
+	switch {
+	case c.LastOfSnapshot:
+		b = append(b, "last_in_data_collection"...)
+	case c.Snapshot:
+		b = append(b, "true"...)
+	default:
+		b = append(b, "false"...)
+	}
+	b = strconv.AppendInt(append(b, p.db...), c.EventTime*1000, 10)
+	b = strconv.AppendInt(append(b, `,"ts_ns":`...), c.EventTime*1_000_000, 10)
+	b = strconv.AppendUint(append(b, p.schema...), uint64(c.ServerID), 10)
+	b = append(b, `,"gtid":`...)
+	if c.GTID == "" {
+		b = append(b, "null"...)
+	} else {
+		b = appendQuotedString(b, c.GTID)
+	}
+	b = appendQuotedString(append(b, `,"file":`...), c.File)
+	b = strconv.AppendUint(append(b, `,"pos":`...), c.Pos, 10)
+	b = strconv.AppendInt(append(b, `,"row":`...), int64(c.RowIndex), 10)
+	b = append(b, `,"thread":`...)
+	if c.Thread == 0 {
+		b = append(b, "null"...)
+	} else {
+		b = strconv.AppendUint(b, uint64(c.Thread), 10)
+	}
+	return append(b, `,"query":null}`...)
+}
+
+// DDL implements Encoder: schema changes have no message in the topics of tables.
+func (e *debezium) DDL(*DDL, func(*Message) error) error { return nil }
+
+// Heartbeat implements Encoder: there is none in the topics of tables.
+func (e *debezium) Heartbeat(*Origin, func() uint64, func(*Message) error) error { return nil }
