@@ -58,13 +58,10 @@ func PhaseLook(phase string) components.Look {
 	return components.Look{Icon: "info", Text: phase, Tone: components.ToneIdle}
 }
 
-// share is the part of a copy that is done, in percent; "" when the whole is not known.
-func (p SourcePart) share() string {
-	if p.Total <= 0 {
-		return ""
-	}
-	percent := min(100, float64(p.Done)/float64(p.Total)*100)
-	if p.Done < p.Total && percent > 99 {
+// sharePercent is the part of a copy that is done.
+func sharePercent(done, total int64) string {
+	percent := min(100, float64(done)/float64(max(total, 1))*100)
+	if done < total && percent > 99 {
 		percent = 99 // it is not done yet
 	}
 	return strconv.FormatFloat(percent, 'f', 0, 64) + " %"
