@@ -79,6 +79,7 @@ type copier struct {
 	srv    *server
 	jobs   chan *copyJob
 	out    chan any
+	ctx    context.Context
 	cancel context.CancelFunc
 	ended  chan struct{}
 
@@ -89,7 +90,7 @@ type copier struct {
 
 func startCopier(ctx context.Context, s *Settings, deps connector.Deps, srv *server) *copier {
 	ctx, cancel := context.WithCancel(ctx)
-	c := &copier{set: s, deps: deps, srv: srv, jobs: make(chan *copyJob, 1), out: make(chan any), cancel: cancel, ended: make(chan struct{})}
+	c := &copier{set: s, deps: deps, srv: srv, jobs: make(chan *copyJob, 1), out: make(chan any), ctx: ctx, cancel: cancel, ended: make(chan struct{})}
 	go c.serve(ctx)
 	return c
 }
@@ -205,10 +206,11 @@ func (c *copier) session(ctx context.Context) error {
 
 // next reads one chunk, or a whole view, and hands it over. eof: nothing is left.
 func (c *copier) next(job *copyJob) (eof bool, err error) {
-	if err := c.session(job.ctx); err != nil {
+	if err := c.session(c.ctx); err != nil {
 		return false, err
 	}
-	stop := context.AfterFunc(job.ctx, func() { _ = c.conn.Close() })
+	conn := c.conn
+	stop := context.AfterFunc(job.ctx, func() { _ = conn.Close() })
 	defer func() {
 		if !stop() {
 			c.conn = nil // it was closed

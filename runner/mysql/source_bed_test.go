@@ -422,3 +422,12 @@ func (b *bed) waitFor(what string, holds func() bool) {
 		time.Sleep(20 * time.Millisecond)
 	}
 }
+
+// tableOf is a table's state as it is saved.
+func tableOf(o *outbox, name string) tableState {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var s tableState
+	_ = json.Unmarshal(o.saved[savedTable+name], &s)
+	return s
+}

@@ -46,6 +46,7 @@ type reader struct {
 	xa     xaStore
 
 	dec    row.Decoder
+	ahead  row.Decoder // of events whose turn has not come
 	enc    format.Encoder
 	change format.Change
 	cur    *mapped
@@ -210,6 +211,9 @@ func (r *reader) loop(ctx context.Context) error {
 	for {
 		events, err := r.feed.take()
 		if err != nil {
+			return err
+		}
+		if err := r.foresee(ctx, events); err != nil {
 			return err
 		}
 		for i := range events {

@@ -74,16 +74,26 @@ func (r *reader) inGroup(ctx context.Context, e *event) error {
 		return r.query(ctx, e, true)
 	case replication.TABLE_MAP_EVENT:
 		return r.tableMap(ctx, e)
-	case replication.WRITE_ROWS_EVENTv1, replication.UPDATE_ROWS_EVENTv1, replication.DELETE_ROWS_EVENTv1,
-		replication.WRITE_ROWS_EVENTv2, replication.UPDATE_ROWS_EVENTv2, replication.DELETE_ROWS_EVENTv2, replication.PARTIAL_UPDATE_ROWS_EVENT,
-		replication.MARIADB_WRITE_ROWS_COMPRESSED_EVENT_V1, replication.MARIADB_UPDATE_ROWS_COMPRESSED_EVENT_V1, replication.MARIADB_DELETE_ROWS_COMPRESSED_EVENT_V1:
-		return r.rows(ctx, e)
 	case replication.XID_EVENT:
 		return r.commit(ctx)
 	case replication.XA_PREPARE_LOG_EVENT:
 		return r.prepare(ctx, e)
 	}
+	if isRows(e.kind) {
+		return r.rows(ctx, e)
+	}
 	return nil
+}
+
+// isRows tells the events that have rows.
+func isRows(kind replication.EventType) bool {
+	switch kind {
+	case replication.WRITE_ROWS_EVENTv1, replication.UPDATE_ROWS_EVENTv1, replication.DELETE_ROWS_EVENTv1,
+		replication.WRITE_ROWS_EVENTv2, replication.UPDATE_ROWS_EVENTv2, replication.DELETE_ROWS_EVENTv2, replication.PARTIAL_UPDATE_ROWS_EVENT,
+		replication.MARIADB_WRITE_ROWS_COMPRESSED_EVENT_V1, replication.MARIADB_UPDATE_ROWS_COMPRESSED_EVENT_V1, replication.MARIADB_DELETE_ROWS_COMPRESSED_EVENT_V1:
+		return true
+	}
+	return false
 }
 
 // advance moves the place in the log behind an event and returns where the event begins.
