@@ -63,7 +63,9 @@ func (f *feed) HandleEvent(e *replication.BinlogEvent) error {
 	switch t := e.Event.(type) {
 	case *replication.GenericEvent:
 		body = t.Data
-	case *replication.RotateEvent, *replication.FormatDescriptionEvent:
+	case *replication.RotateEvent:
+		body = body[:8+len(t.NextLogName)] // a checksum may follow
+	case *replication.FormatDescriptionEvent:
 	default:
 		return fmt.Errorf("unexpected form of a %s", e.Header.EventType)
 	}
