@@ -50,7 +50,7 @@ e2e:
 BENCH ?= oss fc odps pages
 bench: build
 	@set -e; for b in $(BENCH); do case $$b in \
-	oss|fc|odps) e2e/setup/setup.sh; (set -a; . "$${SLUICE_TEST_CACHE:-$$HOME/.cache/sluice-test}/env"; set +a; go run ./bench/$$b $(BENCH_ARGS));; \
+	oss|fc|odps|txn) e2e/setup/setup.sh; (set -a; . "$${SLUICE_TEST_CACHE:-$$HOME/.cache/sluice-test}/env"; set +a; go run ./bench/$$b $(BENCH_ARGS));; \
 	pages) SLUICE_BIN=bin/sluice go run ./bench/pages $(BENCH_ARGS);; \
 	*) echo "BENCH is any of oss, fc, odps and pages, not $$b"; exit 2;; esac; done
 

@@ -214,6 +214,20 @@ func (k *Kafka) Restart(i int) {
 	k.AwaitReady(60 * time.Second)
 }
 
+// CPUSeconds is the processor time that all nodes have used, in seconds.
+func (k *Kafka) CPUSeconds() float64 {
+	k.t.Helper()
+	sum := 0.0
+	for _, n := range k.nodes {
+		used, err := CPUSeconds(n.proc.PID())
+		if err != nil {
+			k.t.Fatalf("%v", err)
+		}
+		sum += used
+	}
+	return sum
+}
+
 // Freeze stops node i with SIGSTOP: connections stay open and nothing answers.
 func (k *Kafka) Freeze(i int) { k.signal(i, syscall.SIGSTOP) }
 

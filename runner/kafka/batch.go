@@ -14,6 +14,11 @@ const (
 	parcelBytes = 900 << 10
 	// keptBytes is how much memory an empty Batch holds on to for its next records.
 	keptBytes = 16 << 20
+	// stageBytes is how much of a record batch is compressed at once: little enough to be
+	// in the processor's caches still, and more than compressors look back.
+	stageBytes = 64 << 10
+	// stageRoom is more than a record batch grows by when it cannot be compressed.
+	stageRoom = 1 << 10
 	// squeezeFrom: less is sent as it is.
 	squeezeFrom = 512
 	// maxPartition is far above what a topic has.
@@ -65,11 +70,15 @@ type chunk struct {
 	raw []byte
 	mark
 	first int64 // timestamp
+	// packed is what of it is compressed already; all of that is marked. It has room for
+	// the header too, and raw goes on behind it.
+	packed []byte
+	staged int // bytes that packed was
 }
 
 // mark is how much of a chunk there is.
 type mark struct {
-	size   int
+	size   int // of raw
 	count  int32
 	newest int64 // timestamp
 }
@@ -124,6 +133,9 @@ func (b *Batch) Mark() {
 		s.open[0] = s.open[last]
 		clear(s.open[1:])
 		s.open = s.open[:1]
+		if c := &s.open[0]; c.size >= stageBytes && b.squeeze.stages() {
+			b.stage(c)
+		}
 		s.mark = s.open[0].mark
 	}
 	b.touched = b.touched[:0]
@@ -221,6 +233,7 @@ func (b *Batch) Reset() {
 	for _, s := range b.used {
 		for _, c := range s.open {
 			b.give(c.raw)
+			b.give(c.packed)
 		}
 		for _, p := range s.done {
 			b.give(p.bytes)
@@ -281,7 +294,7 @@ func (b *Batch) add(s *shelf, f *fields) {
 	}
 	c := &s.open[len(s.open)-1]
 	size := f.bodySize(c.first, c.count)
-	if c.count > 0 && c.size+size+5 > s.limit {
+	if c.count > 0 && c.staged+c.size+size+5 > s.limit {
 		c = b.cut(s)
 	}
 	if c.count == 0 {
@@ -308,27 +321,52 @@ func (b *Batch) cut(s *shelf) *chunk {
 	return &s.open[len(s.open)-1]
 }
 
+// stage compresses what is in c.raw, all of which is marked.
+func (b *Batch) stage(c *chunk) {
+	first := c.packed == nil
+	if first {
+		c.packed = b.take()
+		c.staged = stageRoom
+	}
+	before := len(c.packed)
+	c.packed = b.press(c.packed, c.raw[batchHeaderBytes:], first, false)
+	b.bytes += int64(len(c.packed) - before - (c.size - batchHeaderBytes))
+	c.staged += c.size - batchHeaderBytes
+	c.raw, c.size = c.raw[:batchHeaderBytes], batchHeaderBytes
+}
+
+func (b *Batch) press(dst, src []byte, first, last bool) []byte {
+	dst, err := b.squeeze.append(dst, src, first, last)
+	if err != nil {
+		b.err = err
+	}
+	return dst
+}
+
 // seal makes a parcel of a chunk.
 func (b *Batch) seal(s *shelf, c chunk) {
 	if c.count == 0 {
 		b.give(c.raw)
 		return
 	}
+	b.bytes -= int64(c.size - batchHeaderBytes)
+	if c.packed != nil {
+		b.bytes -= int64(len(c.packed) - batchHeaderBytes)
+	}
 	out, codec := c.raw, int16(0)
-	if b.squeeze.codec != 0 && len(c.raw) > squeezeFrom {
-		small, err := b.squeeze.append(b.take(), c.raw[batchHeaderBytes:])
-		switch {
-		case err != nil:
-			b.err = err
-			b.give(small)
-		case len(small) < len(c.raw):
-			b.give(c.raw)
+	switch {
+	case c.packed != nil:
+		out, codec = b.press(c.packed, c.raw[batchHeaderBytes:], false, true), int16(b.squeeze.codec)
+		b.give(c.raw)
+	case b.squeeze.codec != 0 && len(c.raw) > squeezeFrom:
+		if small := b.press(b.take(), c.raw[batchHeaderBytes:], true, true); len(small) < len(c.raw) {
 			out, codec = small, int16(b.squeeze.codec)
-		default:
+			b.give(c.raw)
+		} else {
 			b.give(small)
 		}
 	}
-	b.bytes += int64(len(out) - len(c.raw))
+	b.bytes += int64(len(out))
 	sealBatch(out, codec, c.count, c.first, c.newest)
 	s.done = append(s.done, &parcel{bytes: out, count: c.count})
 }

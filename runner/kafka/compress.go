@@ -9,6 +9,7 @@ import (
 
 	"github.com/IBM/sarama"
 	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/s2"
 	"github.com/klauspost/compress/snappy/xerial"
 	"github.com/klauspost/compress/zstd"
 	"github.com/pierrec/lz4/v4"
@@ -46,14 +47,20 @@ func (a *appender) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// append adds the compressed form of src to dst.
-func (s *squeezer) append(dst, src []byte) ([]byte, error) {
+// stages tells whether a batch can be compressed piece by piece: with the others each
+// batch would need a compressor of its own.
+func (s *squeezer) stages() bool {
+	return s.codec == sarama.CompressionLZ4 || s.codec == sarama.CompressionSnappy
+}
+
+// append adds the compressed form of src to dst. first and last tell whether src is the
+// beginning and the end of a batch's records; without stages it is always both.
+func (s *squeezer) append(dst, src []byte, first, last bool) ([]byte, error) {
 	switch s.codec {
 	case sarama.CompressionLZ4:
-		return s.appendLZ4(dst, src)
+		return s.appendLZ4(dst, src, first, last)
 	case sarama.CompressionSnappy:
-		// Encode writes from the beginning of what it is given.
-		return append(dst, xerial.Encode(nil, src)...), nil
+		return appendSnappy(dst, src, first), nil
 	case sarama.CompressionGZIP:
 		out := appender(dst)
 		if s.gzip == nil {
@@ -78,22 +85,24 @@ func (s *squeezer) append(dst, src []byte) ([]byte, error) {
 	return append(dst, src...), nil
 }
 
-// lz4Block is the size of what is compressed at once: LZ4 looks back 64 KiB at most,
-// and readers keep a buffer of this size.
-const lz4Block = 256 << 10
+// blockBytes is the size of what LZ4 and Snappy compress at once: both look back 64 KiB
+// at most, and readers keep a buffer of this size.
+const blockBytes = 64 << 10
 
 // appendLZ4 writes an LZ4 frame without checksums, the batch has one, in independent
 // blocks, which is all that Kafka's own client reads. See lz4_Frame_format.md of the
 // LZ4 project.
-func (s *squeezer) appendLZ4(dst, src []byte) ([]byte, error) {
+func (s *squeezer) appendLZ4(dst, src []byte, first, last bool) ([]byte, error) {
 	if s.lz4 == nil {
 		s.lz4 = new(lz4.Compressor)
 	}
-	// Magic number, version 1 with independent blocks, blocks of 256 KiB, the second
-	// byte of the XXH32 of these two bytes.
-	dst = append(dst, 0x04, 0x22, 0x4d, 0x18, 0x60, 0x50, 0xfb)
+	if first {
+		// Magic number, version 1 with independent blocks, blocks of 64 KiB, the second
+		// byte of the XXH32 of these two bytes.
+		dst = append(dst, 0x04, 0x22, 0x4d, 0x18, 0x60, 0x40, 0x82)
+	}
 	for len(src) > 0 {
-		block := src[:min(len(src), lz4Block)]
+		block := src[:min(len(src), blockBytes)]
 		src = src[len(block):]
 		at := len(dst)
 		need := 4 + lz4.CompressBlockBound(len(block))
@@ -110,7 +119,29 @@ func (s *squeezer) appendLZ4(dst, src []byte) ([]byte, error) {
 		binary.LittleEndian.PutUint32(dst[at:], size)
 		dst = dst[:at+4+n]
 	}
-	return append(dst, 0, 0, 0, 0), nil
+	if last {
+		dst = append(dst, 0, 0, 0, 0)
+	}
+	return dst, nil
+}
+
+// appendSnappy writes blocks in the frame of the Java library, which is what Kafka's
+// clients read: a header with a version and the oldest version that can read it, then
+// each block behind its length.
+func appendSnappy(dst, src []byte, first bool) []byte {
+	if first {
+		dst = append(dst, 0x82, 'S', 'N', 'A', 'P', 'P', 'Y', 0, 0, 0, 0, 1, 0, 0, 0, 1)
+	}
+	for len(src) > 0 {
+		block := src[:min(len(src), blockBytes)]
+		src = src[len(block):]
+		at := len(dst)
+		dst = slices.Grow(dst, 4+s2.MaxEncodedLen(len(block)))
+		n := len(s2.EncodeSnappy(dst[at+4:cap(dst)], block))
+		dst = dst[:at+4+n]
+		binary.BigEndian.PutUint32(dst[at:], uint32(n))
+	}
+	return dst
 }
 
 // expand is the inverse of squeezer.append.

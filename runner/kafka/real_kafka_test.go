@@ -322,6 +322,7 @@ func TestRealSignIn(t *testing.T) {
 		}
 		b := open(t, ctx, c)
 		b.fill(t, ctx, b.topic(t, ctx, 1, nil), 0, 0, 10)
+		commitSome(t, ctx, b)
 		c.Password = "wrong"
 		_, err := kafka.OpenAdmin(ctx, c)
 		wantErr(t, err, kafka.ErrAuth)
