@@ -2,11 +2,14 @@ package runner_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/sluice-io/sluice/models"
 	"github.com/sluice-io/sluice/runner"
@@ -23,25 +26,30 @@ type sourceWorld struct {
 	script *runnertest.Script
 	spec   *connector.Spec
 	topic  string
-	budget *runner.Budget
+	suffix string // of names, which a real broker keeps
 }
 
 func newSourceWorld(t *testing.T) *sourceWorld {
 	t.Helper()
 	ctx := t.Context()
 	script := runnertest.NewScript()
-	w := &sourceWorld{script: script, spec: runnertest.ScriptSpec(script), topic: "numbers"}
+	w := &sourceWorld{script: script, spec: runnertest.ScriptSpec(script), suffix: fmt.Sprintf("-%d", time.Now().UnixNano())}
+	w.topic = "numbers" + w.suffix
 	store, err := models.Open(ctx, models.Options{DataDir: t.TempDir(), AdminPassword: "not-used-here", SecretKeys: func(string) []string { return w.spec.SecretKeys() }})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { store.Close() })
 	w.world = &world{t: t, store: store}
-	if w.kafka, err = sandbox.StartKafka(ctx, sandbox.KafkaOptions{Addr: "127.0.0.1:0", Dir: t.TempDir()}); err != nil {
-		t.Fatal(err)
+	address := realKafka()
+	if address == "" {
+		if w.kafka, err = sandbox.StartKafka(ctx, sandbox.KafkaOptions{Addr: "127.0.0.1:0", Dir: t.TempDir()}); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { w.kafka.Close() })
+		address = w.kafka.Addr()
 	}
-	t.Cleanup(func() { w.kafka.Close() })
-	w.in = runner.Instance{Name: "sandbox", Region: "self-hosted", BootstrapServers: w.kafka.Addr(), SecurityProtocol: "PLAINTEXT", Quota: 10, Enabled: true}
+	w.in = runner.Instance{Name: "sandbox", Region: "self-hosted", BootstrapServers: address, SecurityProtocol: "PLAINTEXT", Quota: 10, Enabled: true}
 	if err := store.CreateInstance(ctx, &w.in); err != nil {
 		t.Fatal(err)
 	}
@@ -53,11 +61,10 @@ func newSourceWorld(t *testing.T) *sourceWorld {
 
 // begin runs a supervisor, as a process would.
 func (w *sourceWorld) begin(faults runner.Faults) {
-	w.budget = runner.NewBudget(64 << 20)
 	w.sup = runner.NewSupervisor(runner.Options{
 		Store: w.store, Specs: []connector.Spec{*w.spec}, Node: w.store.NodeID(), Worker: "127.0.0.1:1", Installation: w.store.InstallationID(),
 		Dial: func(bool) func(context.Context, string, string) (net.Conn, error) { return (&net.Dialer{}).DialContext },
-		Seal: w.store.Sealer(), Budget: w.budget, Logger: slog.New(slog.DiscardHandler), Faults: faults,
+		Seal: w.store.Sealer(), Budget: runner.NewBudget(64 << 20), Logger: slog.New(slog.DiscardHandler), Faults: faults,
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -81,6 +88,7 @@ func (w *sourceWorld) makeTopic(name string, partitions int32) {
 
 func (w *sourceWorld) create(name string, change connector.Config) runner.Connector {
 	w.t.Helper()
+	name += w.suffix
 	cfg := connector.Config{"name": name, "connector.class": runnertest.ScriptClass}
 	for k, v := range change {
 		cfg[k] = v
@@ -252,3 +260,147 @@ func TestSourcesLife(t *testing.T) {
 	}
 }
 
+// A process that is killed at any step of a transaction leaves nothing lost, doubled or
+// visible in part; the next one goes on at once.
+func TestSourceIsKilledAtEveryStep(t *testing.T) {
+	t.Parallel()
+	w := newSourceWorld(t)
+	c := w.create("killed", nil)
+	w.script.Numbers(w.topic, 0, 20, 2, 3)
+	w.exactly(20, 2)
+	facts := 20
+	for _, step := range runner.SourceFaultSteps() {
+		w.stop()
+		kill := runnertest.KillAt(step, 1)
+		w.begin(kill.Fault)
+		w.script.Numbers(w.topic, facts, facts+20, 2, 3)
+		facts += 20
+		w.until("the kill at "+step, kill.Dead)
+		w.stop()
+		w.begin(nil)
+		began := time.Now()
+		w.exactly(facts, 2)
+		if d := time.Since(began); d > 15*time.Second {
+			t.Errorf("after the kill at %s it took %v to go on", step, d)
+		}
+	}
+	w.state(c, connector.StateRunning)
+}
+
+// Of two processes on copies of one data directory one stays stopped, saying why.
+func TestSourceInTwoProcesses(t *testing.T) {
+	t.Parallel()
+	w := newSourceWorld(t)
+	c := w.create("twice", nil)
+	w.script.Numbers(w.topic, 0, 20, 2, 3)
+	w.exactly(20, 2)
+	first := w.sup
+	w.begin(nil)
+	second := w.sup
+	facts := 20
+	stopped := func() (one runner.ConnectorStatus, n int) {
+		for _, sup := range []*runner.Supervisor{first, second} {
+			st, err := sup.Status(t.Context(), c.ID)
+			if err == nil && st.State == connector.StateFailed {
+				one, n = st, n+1
+			}
+		}
+		return one, n
+	}
+	w.until("one of them to stop", func() bool { _, n := stopped(); return n == 1 })
+	for range 5 { // it stays so, and the other goes on
+		w.script.Numbers(w.topic, facts, facts+20, 2, 3)
+		facts += 20
+		w.exactly(facts, 2)
+		st, n := stopped()
+		if n != 1 || !strings.Contains(st.Cause, "nother process runs this connector") || st.Remedy == "" {
+			t.Fatalf("%d are stopped: %+v", n, st.Status)
+		}
+	}
+}
+
+// A gap is shown where the reader is, listed with its choices, and ends by one of them.
+func TestSourcesGapIsChosen(t *testing.T) {
+	t.Parallel()
+	w := newSourceWorld(t)
+	w.script.Gap(&connector.GapError{Lost: "the log was purged", Choices: []connector.Choice{{Choice: "snapshot", Title: "Copy again"}}})
+	c := w.create("gap", nil)
+	w.state(c, connector.StateGap)
+	st, err := w.sup.Status(t.Context(), c.ID)
+	if err != nil || st.Tasks[0].Partitions[0].Lost == "" || len(st.Tasks[0].Partitions[0].Choices) != 2 {
+		t.Errorf("%+v, %v", st, err)
+	}
+	if err := w.sup.Snapshot(t.Context(), c.ID, nil); !errors.Is(err, runner.ErrNotRunning) {
+		t.Errorf("a snapshot at a gap: %v", err)
+	}
+	if err := w.sup.Choose(t.Context(), c.ID, "", -1, "snapshot", -1); err != nil {
+		t.Fatal(err)
+	}
+	w.script.Numbers(w.topic, 0, 5, 1, 3)
+	w.state(c, connector.StateRunning)
+	w.exactly(5, 1)
+}
+
+// A connector that is deleted while its topics are kept, and made again, goes on where it
+// was; one of another name is refused the offset topic that is in use.
+func TestSourcesKeptTopics(t *testing.T) {
+	t.Parallel()
+	w := newSourceWorld(t)
+	c := w.create("kept", nil)
+	w.script.Numbers(w.topic, 0, 20, 2, 3)
+	w.exactly(20, 2)
+	thief := w.create("thief", connector.Config{connector.KeyOffsetTopic: "connect-offset-kept" + w.suffix})
+	w.state(thief, connector.StateFailed)
+	if st, err := w.sup.Status(t.Context(), thief.ID); err != nil || st.Field != connector.KeyOffsetTopic {
+		t.Errorf("%+v, %v", st.Status, err)
+	}
+	w.desire(c, runner.DesiredDeleting)
+	if err := w.sup.Remove(t.Context(), c.ID, runner.RemoveOptions{KeepResources: true}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.store.DeleteConnector(t.Context(), c.ID); err != nil {
+		t.Fatal(err)
+	}
+	w.script.Numbers(w.topic, 20, 30, 2, 3)
+	w.create("kept", nil)
+	w.exactly(30, 2)
+}
+
+// An offset topic that was emptied is a gap, not a new beginning; a reset by an operator is.
+func TestSourcesPositionIsLost(t *testing.T) {
+	t.Parallel()
+	w := newSourceWorld(t)
+	c := w.create("lost", nil)
+	w.script.Numbers(w.topic, 0, 20, 2, 3)
+	w.exactly(20, 2)
+	w.desire(c, runner.DesiredPaused)
+	w.state(c, connector.StateSuspended)
+	admin, err := kafka.OpenAdmin(t.Context(), w.cluster)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer admin.Close()
+	name := "connect-offset-lost" + w.suffix
+	if err := admin.DeleteTopics(t.Context(), name); err != nil {
+		t.Fatal(err)
+	}
+	w.until("the topic's end", func() bool { _, err := admin.Topic(t.Context(), name); return errors.Is(err, kafka.ErrNoTopic) })
+	w.desire(c, runner.DesiredRunning)
+	w.state(c, connector.StateFailed)
+	if _, err := admin.CreateTopic(t.Context(), kafka.TopicSpec{Name: name, Partitions: 25, Config: map[string]string{"cleanup.policy": "compact"}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.sup.Restart(t.Context(), c.ID, false, true); err != nil {
+		t.Fatal(err)
+	}
+	w.state(c, connector.StateGap)
+	if err := w.sup.Choose(t.Context(), c.ID, "", -1, connector.ChoiceNow, -1); err != nil {
+		t.Fatal(err)
+	}
+	w.until("the choice to be carried out", func() bool {
+		at, err := w.sup.SourcePositions(t.Context(), c.ID)
+		return err == nil && len(at) == 1
+	})
+	w.script.Numbers(w.topic, 20, 30, 2, 3)
+	w.exactly(30, 2)
+}

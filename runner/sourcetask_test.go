@@ -720,7 +720,9 @@ func TestRule15AnothersOffsetTopic(t *testing.T) {
 	b.script.Numbers("out", 0, 5, 1, 3)
 	b.start()
 	b.exactly(5, 1)
-	b.change = func(o *sourceOptions) { o.Connector.UUID, o.Connector.Name, o.ConfigTopic = "other", "d", "connect-config-d" }
+	b.change = func(o *sourceOptions) {
+		o.Connector.UUID, o.Connector.Name, o.ConfigTopic = "other", "d", "connect-config-d"
+	}
 	r := b.start()
 	<-r.done
 	if st := r.task.Status(); st.State != connector.StateFailed || st.Field != connector.KeyOffsetTopic || !strings.Contains(st.Cause, "another connector, c") {

@@ -118,7 +118,9 @@ func ScriptSpec(s *Script) *connector.Spec {
 			topic(connector.KeyOffsetTopic, "connect-offset-"), topic(connector.KeyConfigTopic, "connect-config-"), topic(connector.KeyStatusTopic, "connect-status-"),
 			topic(connector.KeyDeadLetter, "connect-error-"), topic(connector.KeyAbnormal, "connect-error-"),
 		}}},
-		NewSource: func(context.Context, connector.Config, connector.Deps) (connector.Source, error) { return s.Source(), nil },
+		NewSource: func(context.Context, connector.Config, connector.Deps) (connector.Source, error) {
+			return s.Source(), nil
+		},
 		Positions: &connector.Positions{Show: showScript, Set: setScript},
 	}
 }
