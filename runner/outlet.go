@@ -3,6 +3,7 @@ package runner
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -17,6 +18,8 @@ const (
 	mostUncommitted = 8 << 20
 	// leastUncommitted is the same while the node is over its budget.
 	leastUncommitted = 512 << 10
+	// commitPatience is how long a transaction may take until that is shown.
+	commitPatience = 5 * time.Second
 )
 
 // outlet collects a source's facts into transactions: one batch is filled while the
@@ -31,8 +34,8 @@ type outlet struct {
 	stream sourceStream
 	state  *sourceState // the committer's; others under mu
 	topics map[string]*outTopic
-	open   bool // of the source's goroutine: a fact has begun
-	tp     kafka.TP
+	recent *outTopic // the last of Write
+	open   bool      // of the source's goroutine: a fact has begun
 
 	mu      sync.Mutex
 	writing bool        // a fact has begun, fill is the source's
@@ -61,19 +64,26 @@ type outPending struct {
 }
 
 func (p *outPending) set(e connector.Entry) {
-	value := e.Value
-	if value != nil {
-		value = append([]byte{}, value...)
-	}
 	if i, ok := p.index[e.Key]; ok {
-		p.entries[i].Value = value
+		p.entries[i].Value = copied(p.entries[i].Value, e.Value)
 		return
 	}
 	if p.index == nil {
 		p.index = map[string]int{}
 	}
 	p.index[e.Key] = len(p.entries)
-	p.entries = append(p.entries, connector.Entry{Key: e.Key, Value: value})
+	p.entries = append(p.entries, connector.Entry{Key: e.Key, Value: copied(nil, e.Value)})
+}
+
+// copied is a copy of value, in the memory of old where it fits.
+func copied(old, value []byte) []byte {
+	if value == nil {
+		return nil
+	}
+	if old == nil {
+		old = make([]byte, 0, len(value)+len(value)/4)
+	}
+	return append(old[:0], value...)
 }
 
 // newOutlet starts the committer. commit bounds its transactions.
@@ -282,7 +292,12 @@ func (o *outlet) write(batch sourceBatch, p *outPending) error {
 		change = o.state.change(p.entries, func(key, value []byte) { batch.Append(tp, key, value, nil, now) })
 		batch.Mark()
 	}
-	if err := o.stream.Commit(o.commit, batch); err != nil {
+	late := time.AfterFunc(commitPatience, func() {
+		o.t.passing(&connector.AwayError{System: "Kafka", Brief: "Kafka does not finish a transaction.", Err: fmt.Errorf("a transaction takes more than %s", commitPatience)})
+	})
+	err := o.stream.Commit(o.commit, batch)
+	late.Stop()
+	if err != nil {
 		return err
 	}
 	if len(p.entries) > 0 {

@@ -35,12 +35,15 @@ func (o *outlet) Write(r *connector.Outgoing) error {
 			return err
 		}
 	}
-	t := o.topics[r.Topic]
-	if t == nil {
-		var err error
-		if t, err = o.look(r.Topic, true); err != nil {
-			return err
+	t := o.recent
+	if t == nil || t.name != r.Topic {
+		if t = o.topics[r.Topic]; t == nil {
+			var err error
+			if t, err = o.look(r.Topic, true); err != nil {
+				return err
+			}
 		}
+		o.recent = t
 	}
 	return o.append(t, r, r.Headers)
 }
@@ -58,11 +61,7 @@ func (o *outlet) append(t *outTopic, r *connector.Outgoing, headers []record.Hea
 		return &connector.WrongError{Err: fmt.Errorf("the topic %s has %d partitions and no partition %d", t.name, t.exist, r.Partition),
 			Remedy: "Add partitions to the topic, or let the source choose them."}
 	}
-	ts := r.Timestamp
-	if ts == 0 {
-		ts = time.Now().UnixMilli()
-	}
-	o.fill.Append(tp, r.Key, r.Value, headers, ts)
+	o.fill.Append(tp, r.Key, r.Value, headers, r.Timestamp)
 	return nil
 }
 

@@ -178,8 +178,7 @@ func (w *sourceWorld) exactly(facts, records int) {
 	}
 }
 
-func TestSourcesLife(t *testing.T) {
-	t.Parallel()
+func sourcesLife(t *testing.T) {
 	w := newSourceWorld(t)
 	w.script.Numbers(w.topic, 0, 200, 2, 7)
 	c := w.create("life", nil)
@@ -262,8 +261,7 @@ func TestSourcesLife(t *testing.T) {
 
 // A process that is killed at any step of a transaction leaves nothing lost, doubled or
 // visible in part; the next one goes on at once.
-func TestSourceIsKilledAtEveryStep(t *testing.T) {
-	t.Parallel()
+func sourceIsKilled(t *testing.T) {
 	w := newSourceWorld(t)
 	c := w.create("killed", nil)
 	w.script.Numbers(w.topic, 0, 20, 2, 3)
@@ -288,8 +286,7 @@ func TestSourceIsKilledAtEveryStep(t *testing.T) {
 }
 
 // Of two processes on copies of one data directory one stays stopped, saying why.
-func TestSourceInTwoProcesses(t *testing.T) {
-	t.Parallel()
+func sourceInTwoProcesses(t *testing.T) {
 	w := newSourceWorld(t)
 	c := w.create("twice", nil)
 	w.script.Numbers(w.topic, 0, 20, 2, 3)
@@ -320,8 +317,7 @@ func TestSourceInTwoProcesses(t *testing.T) {
 }
 
 // A gap is shown where the reader is, listed with its choices, and ends by one of them.
-func TestSourcesGapIsChosen(t *testing.T) {
-	t.Parallel()
+func sourcesGap(t *testing.T) {
 	w := newSourceWorld(t)
 	w.script.Gap(&connector.GapError{Lost: "the log was purged", Choices: []connector.Choice{{Choice: "snapshot", Title: "Copy again"}}})
 	c := w.create("gap", nil)
@@ -343,8 +339,7 @@ func TestSourcesGapIsChosen(t *testing.T) {
 
 // A connector that is deleted while its topics are kept, and made again, goes on where it
 // was; one of another name is refused the offset topic that is in use.
-func TestSourcesKeptTopics(t *testing.T) {
-	t.Parallel()
+func sourcesKeptTopics(t *testing.T) {
 	w := newSourceWorld(t)
 	c := w.create("kept", nil)
 	w.script.Numbers(w.topic, 0, 20, 2, 3)
@@ -367,8 +362,7 @@ func TestSourcesKeptTopics(t *testing.T) {
 }
 
 // An offset topic that was emptied is a gap, not a new beginning; a reset by an operator is.
-func TestSourcesPositionIsLost(t *testing.T) {
-	t.Parallel()
+func sourcesLostPosition(t *testing.T) {
 	w := newSourceWorld(t)
 	c := w.create("lost", nil)
 	w.script.Numbers(w.topic, 0, 20, 2, 3)
@@ -404,3 +398,11 @@ func TestSourcesPositionIsLost(t *testing.T) {
 	w.script.Numbers(w.topic, 20, 30, 2, 3)
 	w.exactly(30, 2)
 }
+
+// On the embedded broker; on Apache Kafka see source_kafka_test.go.
+func TestSourcesLife(t *testing.T)               { t.Parallel(); sourcesLife(t) }
+func TestSourceIsKilledAtEveryStep(t *testing.T) { t.Parallel(); sourceIsKilled(t) }
+func TestSourceInTwoProcesses(t *testing.T)      { t.Parallel(); sourceInTwoProcesses(t) }
+func TestSourcesGapIsChosen(t *testing.T)        { t.Parallel(); sourcesGap(t) }
+func TestSourcesKeptTopics(t *testing.T)         { t.Parallel(); sourcesKeptTopics(t) }
+func TestSourcesPositionIsLost(t *testing.T)     { t.Parallel(); sourcesLostPosition(t) }

@@ -2,13 +2,16 @@ package runner
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/sluice-io/sluice/runner/connector"
 	"github.com/sluice-io/sluice/runner/kafka"
+	"github.com/sluice-io/sluice/runner/record"
 )
 
 // mostDiverted is the largest record that the error topics of a source take, in bytes:
@@ -27,6 +30,11 @@ func (s *Supervisor) deploySource(ctx context.Context, sub *subject, step func(s
 	defer func() { unmake(ctx, admin, made, err, step) }()
 	if err != nil {
 		return err
+	}
+	if !slices.Contains(made, sub.names.offsetTopic) {
+		if err := ownOffsetTopic(ctx, admin, sub); err != nil {
+			return err
+		}
 	}
 	s.o.Faults.at("deploy.topics")
 	j, err := openJournal(ctx, s, sub)
@@ -47,6 +55,60 @@ func (s *Supervisor) deploySource(ctx context.Context, sub *subject, step func(s
 	}
 	step("Deployed.")
 	return nil
+}
+
+// offsetsLooked is how many offsets at the end of each partition are looked at.
+const offsetsLooked = 200
+
+// ownOffsetTopic refuses an offset topic that something else writes to: another
+// connector's positions, mirrored ones of a sink, another program's. The position of a
+// source is told apart when it is read.
+func ownOffsetTopic(ctx context.Context, admin *kafka.Admin, sub *subject) error {
+	topic := sub.names.offsetTopic
+	t, err := expectTopic(ctx, admin, topic)
+	if err != nil {
+		return fmt.Errorf("reading topic %s: %w", topic, err)
+	}
+	c, err := openCompacted(ctx, sub.cluster)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	var tps []kafka.TP
+	for _, p := range t.Partitions {
+		tps = append(tps, kafka.TP{Topic: topic, Partition: p})
+	}
+	marks, err := c.offsets.Watermarks(ctx, tps...)
+	if err != nil {
+		return fmt.Errorf("reading the bounds of %s: %w", topic, err)
+	}
+	for tp, w := range marks {
+		for at := max(w.Start, w.LSO-offsetsLooked); at < w.LSO; {
+			page, err := c.reader.Fetch(ctx, tp, at, 1<<20, 0)
+			if err != nil {
+				return fmt.Errorf("reading %s: %w", topic, err)
+			}
+			for i := range page.Records {
+				if r := &page.Records[i]; r.Value != nil && !isState(r, tp) {
+					return &connector.WrongError{Field: connector.KeyOffsetTopic,
+						Err:    fmt.Errorf("the task offset topic %s is used by something else: the record at offset %d of partition %d is no position of a source", topic, r.Offset, tp.Partition),
+						Remedy: "Name an offset topic that nothing else writes to."}
+				}
+			}
+			if page.Next <= at {
+				break
+			}
+			at = page.Next
+		}
+	}
+	return nil
+}
+
+// isState tells whether a record is part of some source's state.
+func isState(r *record.Record, tp kafka.TP) bool {
+	var s stateRecord
+	_, _, ok := splitStateKey(r.Key)
+	return ok && tp.Partition == statePartition && json.Unmarshal(r.Value, &s) == nil && s.Seq > 0
 }
 
 // firstState writes that nothing is saved, where nothing is. From then on a log without

@@ -23,6 +23,9 @@ func (s *Supervisor) isSource(ctx context.Context, id int64) (bool, error) {
 	return err == nil && spec.Kind == connector.KindSource, nil
 }
 
+// showPatience bounds the wait for a position that an open transaction hides.
+const showPatience = 10 * time.Second
+
 // SourcePositions are a source's positions as the offset topic has them, also while it
 // runs.
 func (s *Supervisor) SourcePositions(ctx context.Context, id int64) ([]connector.SourcePosition, error) {
@@ -40,6 +43,8 @@ func (s *Supervisor) SourcePositions(ctx context.Context, id int64) ([]connector
 		return nil, fmt.Errorf("connecting to instance %s: %w", sub.instance.Name, err)
 	}
 	defer reader.Close()
+	ctx, cancel := context.WithTimeout(ctx, showPatience)
+	defer cancel()
 	o := s.stateOptions(sub)
 	c := &sourceClients{offsets: offsets, reader: readNow{reader}}
 	state, err := c.load(ctx, &o, func(string, string) {})
