@@ -56,7 +56,7 @@ func (w *wallClock) keep(t time.Time) {
 var monthDays = [13]int{0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31}
 
 func realDate(year, month, day int) bool {
-	if month < 1 || month > 12 || day < 1 || day > monthDays[month] || year == 0 && month == 0 {
+	if month < 1 || month > 12 || day < 1 || day > monthDays[month] {
 		return false
 	}
 	return month != 2 || day < 29 || year%4 == 0 && (year%100 != 0 || year%400 == 0)
