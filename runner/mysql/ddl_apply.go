@@ -172,6 +172,9 @@ func (r *reader) tell(ctx context.Context, e *event, q queryEvent, t *table, kin
 		Kind: kind, Database: r.set.Database, Table: t.name, Statement: strings.ToValidUTF8(text, "\uFFFD"), Sequence: r.nextSequence, After: r.definitionNow(ctx, t, kind),
 		Origin: format.Origin{EventTime: r.group.millis, ReadTime: time.Now().UnixMilli(), GTID: r.group.gtidID, File: r.at.File, Pos: r.at.Pos - min(uint64(e.size), r.at.Pos), ServerID: e.serverID, Thread: q.thread},
 	}
+	if r.set.Snapshot == SnapshotInitialOnly {
+		return nil
+	}
 	r.to = t
 	defer func() { r.partition = -1 }()
 	return r.enc.DDL(&d, func(m *format.Message) error {

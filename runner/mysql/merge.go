@@ -245,7 +245,10 @@ func (r *reader) mergeRow(t *table, c *format.Change) error {
 	if err := r.foldRow(t, c, oldSent, newSent); err != nil {
 		return err
 	}
-	if t.state.Again {
+	switch {
+	case r.set.Snapshot == SnapshotInitialOnly:
+		return nil
+	case t.state.Again:
 		return r.send(t, c)
 	}
 	switch {
@@ -262,7 +265,7 @@ func (r *reader) mergeRow(t *table, c *format.Change) error {
 // outsideCopy is for changes of a table that waits for its copy, or is copied as one view:
 // the copy has them. Of a copy that is made again they are sent all the same.
 func (r *reader) outsideCopy(t *table, c *format.Change) error {
-	if t.state.Again || t.state.State == stateDone {
+	if t.state.Again && r.set.Snapshot != SnapshotInitialOnly {
 		return r.send(t, c)
 	}
 	return nil

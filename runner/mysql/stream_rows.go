@@ -39,7 +39,7 @@ func (r *reader) tableMap(ctx context.Context, e *event) error {
 		}
 		r.maps[id] = m
 	}
-	if r.group.xa != nil && !r.group.skip && r.maps[id].table != nil {
+	if r.group.xa != nil && r.maps[id].table != nil {
 		return r.group.xa.add(&r.xa, e)
 	}
 	return nil
@@ -210,8 +210,11 @@ func (r *reader) eachRow(before, after row.Row) error {
 	default:
 		c.Op = format.Update
 	}
-	if t.state.State != stateDone {
+	switch {
+	case t.state.State != stateDone:
 		return r.mergeRow(t, c)
+	case r.set.Snapshot == SnapshotInitialOnly: // copied and not followed
+		return nil
 	}
 	return r.send(t, c)
 }

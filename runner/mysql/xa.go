@@ -213,8 +213,10 @@ func (r *reader) prepare(ctx context.Context, e *event) error {
 	if r.done.gtid {
 		p.GTID = g.gtidID
 	}
-	r.done.open = append(slices.Clip(r.done.open), p)
-	r.startBefore()
+	if !slices.ContainsFunc(r.done.open, func(o prepared) bool { return o.XID == p.XID && o.id() == p.id() }) { // else it was read again
+		r.done.open = append(slices.Clip(r.done.open), p)
+		r.startBefore()
+	}
 	// MySQL's set leaves it out; elsewhere it is done, and named as open.
 	return r.endGroup(ctx, r.done.my == nil)
 }
