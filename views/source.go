@@ -3,6 +3,7 @@ package views
 import (
 	"context"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/sluice-io/sluice/views/components"
@@ -50,7 +51,7 @@ func PhaseLook(phase string) components.Look {
 		return components.Look{Icon: "loader-circle", Text: "phase.snapshot", Tone: components.ToneInfo, Moves: true}
 	case "streaming":
 		return components.Look{Icon: "circle-check", Text: "phase.streaming", Tone: components.ToneOK}
-	case "done":
+	case "done", "copied":
 		return components.Look{Icon: "circle-check", Text: "phase.done", Tone: components.ToneOK}
 	case "failed":
 		return components.Look{Icon: "circle-x", Text: "phase.failed", Tone: components.ToneBad}
@@ -124,9 +125,21 @@ type ConnectorSnapshotPage struct {
 	Cancel string
 }
 
+// brief are the first few values of a position, for its closed fold.
+func (r SourcePositionRow) brief() string {
+	var parts []string
+	for _, p := range r.Pairs {
+		if len(parts) < 4 && len(p.Value) <= 60 {
+			parts = append(parts, p.Key+" "+p.Value)
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
 // SourcePositionRow is one position of a source, in its own words.
 type SourcePositionRow struct {
 	Name  string // the partition, "server: db-1"
 	Pairs []components.Pair
+	Open  bool
 	Field components.Field // of the form: the offset as JSON
 }

@@ -20,6 +20,7 @@ import (
 const (
 	phaseFollowing = "streaming"
 	phaseDone      = "done"
+	phaseCopied    = "copied"
 )
 
 func isSource(row control.Connector) bool { return row.Kind() == string(connector.KindSource) }
@@ -59,7 +60,7 @@ func sourceReader(q *request, row control.ConnectorWithStatus) *views.SourceRead
 
 func sourcePart(instance string, p connector.Progress) views.SourcePart {
 	out := views.SourcePart{Name: p.Name, Target: p.Target, Phase: p.Phase, Done: p.Done, Total: p.Total, Unit: p.Unit, Rate: p.Rate, Left: p.Left, Detail: p.Detail,
-		Copies: p.Phase != phaseFollowing && p.Phase != phaseDone}
+		Copies: p.Phase != phaseFollowing && p.Phase != phaseDone && p.Phase != phaseCopied}
 	if p.Target != "" {
 		out.TargetHref = topicURL(instance, p.Target)
 	}
@@ -166,6 +167,9 @@ func sourcePositionRows(ctx context.Context, rows []connector.SourcePosition, fo
 		}
 		out[i] = row
 	}
+	if len(out) > 0 {
+		out[0].Open = true
+	}
 	return out
 }
 
@@ -223,6 +227,7 @@ func readSourcePositions(q *request, m *views.ConnectorPositionPage, rows []conn
 				why = err.Error()
 			}
 			f.Error, wrong = text.T(q.Request.Context(), "source_position.bad", clip(why, 120)), true
+			m.Source[i].Open = true
 			continue
 		}
 		to = append(to, connector.SourcePosition{Partition: p.Partition, Offset: offset})

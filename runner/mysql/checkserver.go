@@ -194,8 +194,11 @@ func (c *checking) gtid(context.Context) (found, error) {
 func (c *checking) xa(context.Context) (found, error) {
 	rows, err := c.x.rows("XA RECOVER")
 	if err != nil {
-		return found{detail: "The account may not ask for undecided XA transactions. That matters only where applications use XA.", skipped: true,
-			remedy: fmt.Sprintf("GRANT XA_RECOVER_ADMIN ON *.* TO '%s'@'%%';", c.s.User)}, nil
+		if code := serverCode(err); code != codeXANotAllowed && code != codePrivilegeNeeded {
+			return found{}, c.s.classify("asking for undecided XA transactions", err)
+		}
+		return found{}, &connector.WrongError{Field: keyUser, Err: errors.New("the account may not ask for undecided XA transactions, which a start must know of"),
+			Remedy: fmt.Sprintf("Run as an administrator: GRANT XA_RECOVER_ADMIN ON *.* TO '%s'@'%%'; (RDS: use a privileged account.)", c.s.User)}
 	}
 	if n := len(rows); n > 0 {
 		return found{detail: fmt.Sprintf("%s prepared and not decided; the first deploy waits until they are.", plural(n, "XA transaction is", "XA transactions are")), skipped: true,

@@ -121,16 +121,63 @@ func (c *checking) columns(ctx context.Context) (found, error) {
 	return found{detail: fmt.Sprintf("%s of types that are read exactly.", plural(n, "column", "columns"))}, nil
 }
 
+// keys tells how each table is copied: in chunks by its key, or else as one view.
 func (c *checking) keys(context.Context) (found, error) {
-	var without []string
+	var without, view, lock []string
 	for _, t := range c.tables {
 		if len(t.key) == 0 {
 			without = append(without, t.name)
 		}
 	}
-	if len(without) == 0 {
+	for _, t := range c.looked {
+		if chunkable(t.table) {
+			continue
+		}
+		if len(t.key) > 0 {
+			view = append(view, t.name)
+		}
+		if !c.sv.MariaDB || !transactional(t.engine) {
+			lock = append(lock, t.name)
+		}
+	}
+	if len(without)+len(view) == 0 {
 		return found{detail: "Every table has one: a row's changes stay in order, and a snapshot goes on where it was interrupted."}, nil
 	}
-	return found{detail: fmt.Sprintf("Without one: %s. Their messages have no key and go to one partition; a snapshot of them that is interrupted begins again.", list(without, 10)), skipped: true,
-		remedy: "Give each a primary key where you can: ALTER TABLE … ADD PRIMARY KEY (…);"}, nil
+	f := found{skipped: true}
+	if len(without) > 0 {
+		f.detail = fmt.Sprintf("Without one: %s. Their messages have no key and go to one partition; a snapshot of them that is interrupted begins again.", list(without, 10))
+		f.remedy = "Give each a primary key where you can: ALTER TABLE … ADD PRIMARY KEY (…);"
+	}
+	if len(view) > 0 {
+		f.detail = strings.TrimSpace(f.detail + fmt.Sprintf(" With one that gives no order to copy by (of FLOAT, JSON or part of a column): %s. A snapshot of them that is interrupted begins again.", list(view, 10)))
+	}
+	if len(lock) > 0 && c.s.Snapshot != SnapshotNoData {
+		if may, known := c.mayLock(); known && !may {
+			return found{}, &connector.WrongError{Field: keyUser, Err: fmt.Errorf("these tables are copied from a view that takes a read lock of less than a second, and the account may not lock: %s", list(lock, 10)),
+				Remedy: fmt.Sprintf("Run as an administrator: GRANT LOCK TABLES ON %s.* TO '%s'@'%%';", quoteName(c.s.Database), c.s.User)}
+		}
+	}
+	return f, nil
+}
+
+// mayLock tells whether the account has LOCK TABLES on the database; it is not known of
+// rights that come with a role.
+func (c *checking) mayLock() (may, known bool) {
+	rows, err := c.x.rows("SHOW GRANTS")
+	if err != nil {
+		return false, false
+	}
+	known = true
+	for _, r := range rows {
+		what, on, isPrivilege := strings.Cut(r[0], " ON ")
+		if !isPrivilege {
+			known = false // a role
+			continue
+		}
+		here := strings.HasPrefix(on, "*.*") || strings.HasPrefix(on, quoteName(c.s.Database)+".*") || strings.HasPrefix(on, quoteName(strings.ReplaceAll(c.s.Database, "_", `\_`))+".*")
+		if here && (strings.Contains(what, "LOCK TABLES") || strings.Contains(what, "ALL PRIVILEGES")) {
+			return true, true
+		}
+	}
+	return false, known
 }

@@ -45,7 +45,7 @@ func serverFields() []connector.Field {
 		{Key: keyPort, Label: "Port", Kind: connector.Int, Required: true, Min: 1, Max: 65535, Default: connector.Const("3306"),
 			Help: "Of the server."},
 		{Key: keyUser, Label: "Account", Kind: connector.String, Required: true, Max: 128, Example: "sluice",
-			Help: "It needs SELECT on the tables, and REPLICATION SLAVE and REPLICATION CLIENT on *.*."},
+			Help: "It needs SELECT on the tables, and REPLICATION SLAVE, REPLICATION CLIENT and (MySQL) XA_RECOVER_ADMIN on *.*; for tables without a primary key LOCK TABLES too."},
 		{Key: keyPassword, Label: "Password", Kind: connector.Secret, Max: 1024,
 			Help: "Of the account; stored encrypted, never shown again."},
 		{Key: keyTLS, Label: "TLS", Kind: connector.Enum, Default: connector.Const(string(TLSPreferred)),

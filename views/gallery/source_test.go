@@ -74,7 +74,8 @@ func addSource(out map[string]templ.Component) {
 }
 
 func addSourcePosition(out map[string]templ.Component) {
-	rows := []views.SourcePositionRow{{Name: "server: shop", Pairs: []components.Pair{{Key: "gtid", Value: "0-1-48211", Mono: true}, {Key: "file", Value: "binlog.000076", Mono: true}, {Key: "pos", Value: "19937451", Mono: true}, {Key: "ts", Value: "2026-03-14T17:05:00Z", Mono: true}}}}
+	rows := []views.SourcePositionRow{{Name: "server: shop", Open: true, Pairs: []components.Pair{{Key: "gtid", Value: "0-1-48211", Mono: true}, {Key: "file", Value: "binlog.000076", Mono: true}, {Key: "pos", Value: "19937451", Mono: true}, {Key: "ts", Value: "2026-03-14T17:05:00Z", Mono: true}}},
+		{Name: "server: shop, table: orders", Pairs: []components.Pair{{Key: "state", Value: "copying"}, {Key: "frontier", Value: "[4100233]"}, {Key: "topic", Value: "shop_orders"}}}}
 	out["source-position"] = views.ConnectorPosition(views.ConnectorPositionPage{ConnectorFrame: sourceFrame(4, "RUNNING", "", ""), Source: rows, Why: "Positions can be changed only while the connector is stopped.", StopURL: "/stop"})
 	rows[0].Field = components.Field{Key: "offset.a", Kind: components.KindTextarea, Label: "New position as JSON", Help: "Left unchanged, it stays.", Value: "{\n  \"gtid\": \"0-1-48211\",\n}", Mono: true, Rows: 5, Error: "This is no JSON object: invalid character '}' looking for beginning of object key string"}
 	out["source-position-stopped"] = views.ConnectorPosition(views.ConnectorPositionPage{ConnectorFrame: sourceFrame(4, "STOPPED", "", ""), Source: rows, URL: "/p"})

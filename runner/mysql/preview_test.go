@@ -1,0 +1,74 @@
+package mysql
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/sluice-io/sluice/e2e/beds"
+	"github.com/sluice-io/sluice/runner/connector"
+	"github.com/sluice-io/sluice/runner/kafka"
+)
+
+// TestPreview shows rows as the messages they would be: key, topic and partition with
+// them, and those that would be refused with the reason.
+func TestPreview(t *testing.T) {
+	t.Parallel()
+	for _, flavor := range flavors {
+		t.Run(flavor, func(t *testing.T) {
+			t.Parallel()
+			s := beds.Start(t, flavor)
+			shop(s)
+			s.Exec("CREATE TABLE shop.old (id INT PRIMARY KEY, day DATE)")
+			s.Account("sluice", "secret")
+			deps := connector.Deps{Env: connector.Env{Instance: "here"}, Dial: dialer(),
+				Cluster: cluster{room: -1, topics: map[string]connector.TopicShape{"shop_notes": {Name: "shop_notes", Partitions: 1, MaxMessageBytes: 2000}}}}
+			for _, name := range []string{FormatDataWorks, FormatDebezium} {
+				samples, err := preview(t.Context(), resolved(t, s, keyFormat, name), deps, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				var keys []string
+				refused := 0
+				for _, sm := range samples {
+					if sm.Refused != "" {
+						refused++
+						if sm.Source.Topic != "shop_notes" || !strings.Contains(sm.Refused, "larger than the topic takes") {
+							t.Errorf("%s: refused: %+v", name, sm)
+						}
+						continue
+					}
+					if !json.Valid([]byte(sm.Body)) || sm.Key != "" && !json.Valid([]byte(sm.Key)) {
+						t.Errorf("%s: no JSON: %+v", name, sm)
+					}
+					if sm.Key == "" && sm.Source.Partition != 0 || sm.Key != "" && sm.Source.Partition != kafka.PartitionOf([]byte(sm.Key), keyedPartitions) {
+						t.Errorf("%s: the partition of %s is %d", name, sm.Key, sm.Source.Partition)
+					}
+					keys = append(keys, sm.Source.Topic+" "+sm.Key)
+				}
+				want := []string{`shop_lines {"order_id":1,"line":1}`, `shop_lines {"order_id":1,"line":2}`, "shop_notes ", `shop_orders {"id":1}`, `shop_orders {"id":2}`}
+				if strings.Join(keys, "; ") != strings.Join(want, "; ") {
+					t.Errorf("%s: %q", name, keys)
+				}
+				if refused != 1 {
+					t.Errorf("%s: %d are refused: %+v", name, refused, samples)
+				}
+			}
+		})
+	}
+}
+
+func TestPreviewOfWhatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	s := beds.StartMariaDB(t)
+	s.Exec("CREATE DATABASE shop", "CREATE TABLE shop.days (id INT PRIMARY KEY, day DATE)", "INSERT IGNORE INTO shop.days VALUES (1, '0000-00-00')")
+	s.Account("sluice", "secret")
+	samples, err := preview(t.Context(), resolved(t, s, keyZeroDate, ZeroDateFail), connector.Deps{Dial: dialer()}, nil)
+	if err != nil || len(samples) != 1 || !strings.Contains(samples[0].Refused, "day") {
+		t.Errorf("a zero date: %+v, %v", samples, err)
+	}
+	_, err = preview(t.Context(), resolved(t, s, keyPassword, "wrong"), connector.Deps{Dial: dialer()}, nil)
+	if connector.CauseOf(err) != connector.CauseWrong {
+		t.Errorf("a wrong password: %v", err)
+	}
+}
