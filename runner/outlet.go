@@ -45,6 +45,7 @@ type outlet struct {
 	marked  int64       // facts so far
 	visible int64       // of them visible
 	held    int64       // bytes counted in the node's budget
+	filled  int64       // bytes in fill as of the last Mark
 	flying  int64       // of them in the transaction that is under way
 	err     error       // why nothing more can be written
 	closing bool        // the source has ended
@@ -151,9 +152,10 @@ func (o *outlet) Mark(ctx context.Context, entries ...connector.Entry) error {
 	o.pending.facts++
 	o.pending.diverted += o.pending.open
 	o.pending.open = 0
+	o.filled = o.fill.Bytes()
 	o.count()
 	o.nudge()
-	for o.err == nil && o.fill.Bytes() >= o.room() {
+	for o.err == nil && o.filled >= o.room() {
 		if err := o.wait(ctx); err != nil {
 			return err
 		}
@@ -198,7 +200,7 @@ func (o *outlet) room() int64 {
 
 // count tells the node's budget what is held. The caller holds mu.
 func (o *outlet) count() {
-	held := o.fill.Bytes() + o.flying
+	held := o.filled + o.flying
 	o.t.o.Budget.hold(held - o.held)
 	o.held = held
 }
@@ -257,7 +259,7 @@ func (o *outlet) take() (sourceBatch, outPending, bool) {
 		if o.pending.facts > 0 && !o.writing {
 			batch, pending := o.fill, o.pending
 			o.fill, o.spare, o.pending = o.spare, nil, outPending{}
-			o.flying = batch.Bytes()
+			o.flying, o.filled = batch.Bytes(), 0
 			o.tell()
 			return batch, pending, true
 		}

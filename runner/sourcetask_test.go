@@ -229,6 +229,7 @@ func simulateSource(b *sourceBed, rng *rand.Rand) {
 	const facts, records = 400, 3
 	var mu sync.Mutex
 	chance := func(p float64) bool { mu.Lock(); defer mu.Unlock(); return rng.Float64() < p }
+	dice := func(n int) uint64 { mu.Lock(); defer mu.Unlock(); return uint64(rng.IntN(n)) }
 	b.cluster.onCommit = func() (bool, error) {
 		switch {
 		case chance(0.02):
@@ -248,17 +249,17 @@ func simulateSource(b *sourceBed, rng *rand.Rand) {
 	})
 	b.script.Numbers("out", 0, facts, records, 5)
 	for round := 0; b.count() < facts*records; round++ {
-		kill := runnertest.KillRandomly(rand.New(rand.NewPCG(uint64(round), rng.Uint64())), 0.01)
+		kill := runnertest.KillRandomly(rand.New(rand.NewPCG(uint64(round), dice(1<<30))), 0.01)
 		b.change = func(o *sourceOptions) { o.Faults, o.uncommitted = kill.Fault, 200 }
 		r := b.start()
-		timer := time.NewTimer(time.Duration(1+rng.IntN(20)) * time.Millisecond)
+		timer := time.NewTimer(time.Duration(1+dice(20)) * time.Millisecond)
 		select {
 		case <-r.done:
 			if !errors.Is(r.err, runnertest.ErrKilled) {
 				b.t.Fatalf("the task ended with %v", r.err)
 			}
 		case <-timer.C:
-			switch rng.IntN(3) {
+			switch dice(3) {
 			case 0:
 				r.stop()
 			case 1: // another process begins before this one ends
@@ -691,7 +692,9 @@ func (r *countingReader) Fetch(ctx context.Context, tp kafka.TP, offset int64, m
 func TestRule15HangingTransaction(t *testing.T) {
 	b := newSourceBed(t)
 	b.script.Numbers("out", 0, 5, 1, 3)
-	b.start().stop()
+	before := b.start()
+	b.exactly(5, 1)
+	before.stop()
 	hanging := &simTxn{}
 	b.cluster.mu.Lock()
 	b.cluster.add(kafka.TP{Topic: simOffsetTopic}, record.Record{Key: []byte("x")}, hanging)
@@ -708,7 +711,8 @@ func TestRule15HangingTransaction(t *testing.T) {
 	b.cluster.mu.Lock()
 	hanging.decided = true
 	b.cluster.mu.Unlock()
-	b.exactly(5, 1)
+	b.script.Numbers("out", 5, 10, 1, 3)
+	b.exactly(10, 1)
 	r.state(connector.StateRunning)
 }
 
@@ -717,7 +721,7 @@ func TestRule15HangingTransaction(t *testing.T) {
 func TestRule15AnothersOffsetTopic(t *testing.T) {
 	b := newSourceBed(t)
 	b.script.Numbers("out", 0, 5, 1, 3)
-	b.start()
+	first := b.start()
 	b.exactly(5, 1)
 	b.change = func(o *sourceOptions) {
 		o.Connector.UUID, o.Connector.Name, o.ConfigTopic = "other", "d", "connect-config-d"
@@ -727,10 +731,12 @@ func TestRule15AnothersOffsetTopic(t *testing.T) {
 	if st := r.task.Status(); st.State != connector.StateFailed || st.Field != connector.KeyOffsetTopic || !strings.Contains(st.Cause, "another connector, c") {
 		t.Errorf("%+v", st.Status)
 	}
+	first.stop()
 	b.change = func(o *sourceOptions) { o.Connector.UUID = "heir" }
 	b.script.Numbers("out", 5, 10, 1, 3)
-	b.start().stop()
+	heir := b.start()
 	b.exactly(10, 1)
+	heir.stop()
 	b.start()
 	b.script.Numbers("out", 10, 15, 1, 3)
 	b.exactly(15, 1)

@@ -2,6 +2,8 @@ package runnertest_test
 
 import (
 	"errors"
+	"fmt"
+	"maps"
 	"testing"
 
 	"github.com/sluice-io/sluice/runner/connector"
@@ -35,6 +37,31 @@ func TestMemSink(t *testing.T) {
 					})
 				}
 			},
+		}
+	})
+}
+
+func TestScriptSource(t *testing.T) {
+	t.Parallel()
+	runnertest.SourceSuite(t, func(t *testing.T) runnertest.SourceUnderTest {
+		s := runnertest.NewScript()
+		content := map[string]string{}
+		return runnertest.SourceUnderTest{
+			New: func(*testing.T) connector.Source { return s.Source() },
+			Change: func(_ *testing.T, n int) {
+				s.Numbers("numbers", n, n+1, 2, 7)
+				content[fmt.Sprintf("k%d", n%7)] = fmt.Sprintf("%d/1", n)
+			},
+			Content: func(*testing.T) map[string]string { return maps.Clone(content) },
+			Apply:   func(r record.Record) (string, string) { return string(r.Key), string(r.Value) },
+			ID:      func(r record.Record) string { return string(r.Value) },
+			Whole: func(fact []record.Record) error {
+				if len(fact) != 2 {
+					return fmt.Errorf("%d records", len(fact))
+				}
+				return nil
+			},
+			Part: "numbers",
 		}
 	})
 }
