@@ -10,7 +10,7 @@ import (
 
 // value decodes one value that is not NULL from the front of b, and tells how many bytes it took.
 func (d *Decoder) value(c *Column, b []byte, v *Value) (int, error) {
-	v.State, v.B = Present, nil
+	*v = Value{State: Present}
 	size := c.wire.size
 	if len(b) < size {
 		return 0, errShort

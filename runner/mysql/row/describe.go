@@ -22,8 +22,8 @@ const (
  COALESCE(NUMERIC_SCALE, 0), COALESCE(DATETIME_PRECISION, 0), COALESCE(CHARACTER_SET_NAME, 'binary'), EXTRA
  FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? ORDER BY ORDINAL_POSITION`
 
-	keyQuery = `SELECT COLUMN_NAME, COALESCE(SUB_PART, 0) FROM information_schema.STATISTICS
- WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? AND INDEX_NAME = 'PRIMARY' ORDER BY SEQ_IN_INDEX`
+	// keyQuery lists the indexes in the table's own order, which information_schema does not tell.
+	keyQuery = `SHOW INDEX FROM %s.%s`
 )
 
 // Describe asks the server for a table's definition, as it is now: with every column that the
@@ -54,14 +54,14 @@ func Describe(ctx context.Context, conn Querier, database, name string) (*Table,
 			return nil, t.wrong(r.text(0), err)
 		}
 	}
-	if rows, err = query(ctx, conn, keyQuery, t.Database, t.Name); err != nil {
-		return nil, fmt.Errorf("asking for the primary key of %s: %w", t, err)
+	if len(t.Columns) == 0 {
+		return nil, fmt.Errorf("%s: %w", t, ErrNoTable)
+	}
+	if rows, err = query(ctx, conn, fmt.Sprintf(keyQuery, QuoteName(t.Database), QuoteName(t.Name))); err != nil {
+		return nil, fmt.Errorf("asking for the keys of %s: %w", t, err)
 	}
 	if err := t.describeKey(rows); err != nil {
 		return nil, err
-	}
-	if len(t.Columns) == 0 {
-		return nil, fmt.Errorf("%s: %w", t, ErrNoTable)
 	}
 	t.seal()
 	return t, nil
@@ -109,20 +109,64 @@ func query(ctx context.Context, conn Querier, command string, args ...any) ([]re
 	return out, nil
 }
 
+// Columns of SHOW INDEX.
+const (
+	indexNotUnique = 1
+	indexName      = 2
+	indexColumn    = 4
+	indexPrefix    = 7
+)
+
+// describeKey finds what the server itself takes for the table's primary key, and writes as
+// such to the binary log: without one that is the first unique index of whole columns that
+// cannot be NULL.
 func (t *Table) describeKey(rows []record) error {
-	prefixed := false
-	for _, r := range rows {
-		i := t.Column(r.text(0))
-		if i < 0 {
-			return t.wrong(r.text(0), errors.New("a column of the primary key that is not shown; the account may lack rights on it"))
+	for len(rows) > 0 {
+		name, n := rows[0].text(indexName), 1
+		for n < len(rows) && rows[n].text(indexName) == name {
+			n++
 		}
-		t.Key, t.KeyPrefix = append(t.Key, i), append(t.KeyPrefix, r.number(1))
-		prefixed = prefixed || r.number(1) != 0
-	}
-	if !prefixed {
-		t.KeyPrefix = nil
+		primary := name == "PRIMARY"
+		if primary || rows[0].number(indexNotUnique) == 0 {
+			key, prefix, whole, err := t.index(rows[:n], primary)
+			if err != nil {
+				return err
+			}
+			if primary || whole {
+				t.Key, t.KeyPrefix = key, prefix
+				return nil
+			}
+		}
+		rows = rows[n:]
 	}
 	return nil
+}
+
+// index reads an index; whole is true when it could be the primary key.
+func (t *Table) index(rows []record, primary bool) (key, prefix []int, whole bool, err error) {
+	whole = true
+	prefixed := false
+	for _, r := range rows {
+		i := -1
+		for at := range t.Columns { // names differ in more than case: the server tells ä from a
+			if t.Columns[at].Name == r.text(indexColumn) {
+				i = at
+			}
+		}
+		switch {
+		case i < 0 && primary:
+			return nil, nil, false, t.wrong(r.text(indexColumn), errors.New("a column of the primary key that is not shown; the account may lack rights on it"))
+		case i < 0: // an expression
+			return nil, nil, false, nil
+		}
+		key, prefix = append(key, i), append(prefix, r.number(indexPrefix))
+		prefixed = prefixed || r.number(indexPrefix) != 0
+		whole = whole && r.number(indexPrefix) == 0 && !t.Columns[i].Nullable
+	}
+	if !prefixed {
+		prefix = nil
+	}
+	return key, prefix, whole, nil
 }
 
 // describe fills in a column by its row of columnQuery.
@@ -167,6 +211,7 @@ func (c *Column) describe(r record, maria bool) error {
 			return err
 		}
 		c.Members = members
+		c.doubt = strings.Contains(r.text(2), "?")
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package row
 
 import (
 	"bytes"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"math"
@@ -13,11 +14,11 @@ import (
 
 // SnapshotSession are the statements that a connection must have executed before it
 // reads rows by SelectList or compares columns with AppendLiteral: times in UTC, text in
-// the bytes in which it is stored, CHAR without its trailing spaces.
+// the bytes in which it is stored, CHAR without its trailing spaces, dates of every sort.
 var SnapshotSession = []string{
 	"SET SESSION time_zone = '+00:00'",
 	"SET SESSION character_set_results = NULL",
-	"SET SESSION sql_mode = ''",
+	"SET SESSION sql_mode = 'ALLOW_INVALID_DATES'",
 }
 
 // SelectList is the expressions for a snapshot's SELECT, one a column, in order, so that
@@ -43,6 +44,9 @@ func (c *Column) expression() string {
 	case Float, Double:
 		return name + " * 1e0"
 	case Enum, Set:
+		if c.doubt {
+			return "CONCAT(CAST(" + name + " AS UNSIGNED), ' ', HEX(CONVERT(" + name + " USING utf8mb4)))"
+		}
 		return "CAST(" + name + " AS UNSIGNED)"
 	}
 	return name
@@ -97,10 +101,7 @@ func (d *Decoder) field(c *Column, f *mysql.FieldValue, v *Value) error {
 	case Enum, Set:
 		v.N = f.AsUint64()
 		if f.Type == mysql.FieldValueTypeString {
-			var err error
-			if v.N, err = strconv.ParseUint(string(s), 10, 64); err != nil {
-				return errField
-			}
+			return c.doubtful(s, v)
 		}
 		return c.checkIndex(v.N)
 	}
@@ -108,6 +109,27 @@ func (d *Decoder) field(c *Column, f *mysql.FieldValue, v *Value) error {
 		return errField
 	}
 	return d.fieldText(c, s, v)
+}
+
+// doubtful reads number and text of an ENUM or SET whose members are not certain.
+func (c *Column) doubtful(s []byte, v *Value) error {
+	number, text, ok := strings.Cut(string(s), " ")
+	n, err := strconv.ParseUint(number, 10, 64)
+	if err != nil || !ok {
+		return errField
+	}
+	v.N = n
+	if err := c.checkIndex(n); err != nil {
+		return err
+	}
+	stored, err := hex.DecodeString(text)
+	if err != nil {
+		return errField
+	}
+	if known := c.AppendText(nil, *v); !bytes.Equal(known, stored) {
+		return fmt.Errorf("the value is %q, but the server's catalogue, which is in utf8mb3, has %q: give the member a name of characters up to U+FFFF", stored, known)
+	}
+	return nil
 }
 
 // fieldText decodes what comes as a string by either protocol.

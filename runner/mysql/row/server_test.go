@@ -45,8 +45,8 @@ func readLog(t *testing.T, s *beds.Server) *logged {
 // readLogAs decodes the rows of some tables by definitions other than the log's.
 func readLogAs(t *testing.T, s *beds.Server, as map[string]*row.Table) *logged {
 	t.Helper()
-	s.Exec("CREATE DATABASE IF NOT EXISTS marker", "DROP TABLE IF EXISTS marker.done", "CREATE TABLE marker.done (id INT PRIMARY KEY)",
-		"INSERT INTO marker.done VALUES (1)")
+	marker := uint64(time.Now().UnixNano())
+	s.Exec("CREATE DATABASE IF NOT EXISTS marker", "CREATE TABLE IF NOT EXISTS marker.done (id BIGINT PRIMARY KEY)", fmt.Sprintf("INSERT INTO marker.done VALUES (%d)", marker))
 	sync := replication.NewBinlogSyncer(replication.BinlogSyncerConfig{
 		ServerID: 4711, Logger: slog.New(slog.DiscardHandler), Flavor: s.Flavor, Host: s.Host, Port: uint16(s.Port), User: "root", DisableRetrySync: true,
 		RowsEventDecodeFunc: func(*replication.RowsEvent, []byte) error { return nil },
@@ -61,7 +61,7 @@ func readLogAs(t *testing.T, s *beds.Server, as map[string]*row.Table) *logged {
 	l := &logged{tables: map[string]*row.Table{}, rows: map[string][]row.Row{}, errs: map[string]error{}, before: map[string][]row.Row{}, as: as}
 	var d row.Decoder
 	byID := map[uint64]*row.Table{}
-	for l.tables["done"] == nil || len(l.rows["done"]) == 0 {
+	for len(l.rows["done"]) == 0 || l.rows["done"][len(l.rows["done"])-1][0].N != marker {
 		e, err := stream.GetEvent(ctx)
 		if err != nil {
 			t.Fatal(err)

@@ -68,6 +68,9 @@ type Column struct {
 
 	wire   wire
 	decode textDecoder
+	// doubt is true of an ENUM or SET with a question mark in a member, as Describe sees it. The
+	// server's catalogue is in utf8mb3: what stands there may be a character beyond.
+	doubt bool
 }
 
 // Table is a table's definition. It is immutable: a change of the definition makes
