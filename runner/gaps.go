@@ -2,6 +2,7 @@ package runner
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/sluice-io/sluice/runner/connector"
 )
@@ -47,7 +48,8 @@ func anewStop(lost string) *stopError {
 // intentStop is a stop because it is not known, or not possible to finish exactly, what
 // an interrupted delivery began.
 func intentStop(lost string, in *connector.Intent, offered []connector.Choice) *stopError {
-	e := &stopError{state: connector.StateGap, cause: sentenceOf(lost), lost: lost, remedy: "Look at the destination, then choose."}
+	brief, _, _ := strings.Cut(lost, "\n")
+	e := &stopError{state: connector.StateGap, cause: sentenceOf(brief), lost: lost, remedy: "Look at the destination, then choose."}
 	e.choices, e.asked = offered, len(offered) > 0
 	if !e.asked {
 		e.choices = []connector.Choice{

@@ -91,7 +91,7 @@ type ChoiceForm struct {
 	URL       string // posted to; empty when the user may not choose
 	Topic     string // empty for a source's reader
 	Partition int32
-	Lost      string // what was lost, in words
+	Lost      string // what was lost, in words; further lines list what it is about
 	Options   []ChoiceOption
 	Value     string // chosen before, when it was refused
 	Offset    string

@@ -3,6 +3,9 @@ package views
 import (
 	"context"
 	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/sluice-io/sluice/views/components"
 	"github.com/sluice-io/sluice/views/text"
@@ -62,6 +65,27 @@ func choiceTitle(ctx context.Context, c ChoiceForm) string {
 		return text.T(ctx, "choice.title_source")
 	}
 	return text.T(ctx, "choice.title", c.Topic, c.Partition)
+}
+
+// what is lost, as a sentence.
+func (c ChoiceForm) what() string {
+	first, _, _ := strings.Cut(c.Lost, "\n")
+	if r, n := utf8.DecodeRuneInString(first); n > 0 {
+		first = string(unicode.ToUpper(r)) + first[n:]
+	}
+	if first != "" && !strings.HasSuffix(first, ".") {
+		first += "."
+	}
+	return first
+}
+
+// which are the things that the loss is about.
+func (c ChoiceForm) which() []string {
+	_, rest, more := strings.Cut(c.Lost, "\n")
+	if !more {
+		return nil
+	}
+	return strings.Split(rest, "\n")
 }
 
 // choiceField offers the ways on. Nothing is chosen beforehand: each has its risk.

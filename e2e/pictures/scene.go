@@ -64,8 +64,8 @@ func (s *scene) fill() {
 func (s *scene) services() {
 	s.faults("odps", map[string]any{"operation": "GetUpload", "rate": 1, "status": 404, "code": "NoSuchUpload"},
 		map[string]any{"operation": "CreateInstance", "rate": 1, "status": 403, "code": "NoPermission"})
-	s.create(asking, map[string]string{"description": "Orders by the minute", "connector.class": "KAFKA2ODPS", "odps.partition": "MINUTE"})
-	s.n.Connector(instance, asking).AwaitState(90*time.Second, "GAP")
+	s.create(asking, map[string]string{"description": "Orders by the minute", "connector.class": "KAFKA2ODPS", "odps.partition": "MINUTE", "flush.interval.ms": "65000"})
+	s.n.Connector(instance, asking).AwaitState(3*time.Minute, "GAP") // a chunk of more than a minute, so that it has two sessions
 	s.faults("odps")
 	s.create(called, map[string]string{"description": "Scores orders, in batches of 20", "connector.class": "KAFKA2FC", "fc.mode": "sync"})
 	s.create(refused, map[string]string{"description": "Raises alerts", "connector.class": "KAFKA2FC", "fc.mode": "sync", "fc.function": "fails", "errors.tolerance": "none", "errors.retry.limit": "1"})

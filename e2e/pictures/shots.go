@@ -63,8 +63,8 @@ func (c *camera) all(s *scene) {
 	c.object()
 	c.received()
 	c.wizard(s, "KAFKA2OSS", "wizard", ".json")
-	c.wizard(s, "KAFKA2FC", "fc-wizard", "sandbox/echo")
-	c.wizard(s, "KAFKA2ODPS", "odps-wizard", "pt=")
+	c.wizard(s, "KAFKA2FC", "fc-wizard", "functions/echo/invocations")
+	c.wizard(s, "KAFKA2ODPS", "odps-wizard", "kafka_messages/pt=")
 }
 
 // small are the pages that people open on a telephone.
@@ -83,7 +83,7 @@ func (c *camera) small(s *scene) {
 		c.take(page.name)
 	}
 	c.received()
-	c.wizard(s, "KAFKA2FC", "fc-wizard", "sandbox/echo")
+	c.wizard(s, "KAFKA2FC", "fc-wizard", "functions/echo/invocations")
 }
 
 // received opens the newest invocation and the rows of a table.

@@ -203,7 +203,8 @@ const (
 // Outcome answers Resolve.
 type Outcome struct {
 	Kind OutcomeKind
-	// Detail says what was found, for the log and the page.
+	// Detail says what was found, for the log and the page; of several lines the first
+	// says it in short, and the others list what it is about.
 	Detail string
 	// Choices are offered when Kind is Unknown.
 	Choices []Choice

@@ -18,44 +18,42 @@ const (
 var _ connector.Chooser = (*sink)(nil)
 
 // unknown is the outcome where the end of some sessions is not known: a person looks at
-// the table, and answers for all of them or for each.
+// the table, and answers for all of them or for each. The detail has a line for each
+// session behind its first.
 func (s *sink) unknown(in connector.Intent, found map[verdict][]finding) connector.Outcome {
-	lost := found[unsure]
-	detail := list(lost)
-	for _, more := range [][]finding{found[gone], found[done]} {
-		if len(more) > 0 {
-			detail += "; " + list(more)
+	lost, all := found[unsure], len(found[unsure])+len(found[gone])+len(found[done])
+	detail := fmt.Sprintf("nobody knows what became of %d of %d upload sessions into %s", len(lost), all, s.place.sql())
+	if all == 1 {
+		detail = "nobody knows what became of the upload session into " + s.place.sql()
+	}
+	for _, v := range []verdict{unsure, gone, done} {
+		for _, f := range found[v] {
+			detail += "\n" + f.String()
 		}
 	}
 	others := ""
 	if n := len(found[gone]); n > 0 {
-		others += fmt.Sprintf(" The rows of %d other sessions, which are certainly not there, are written.", n)
+		others += fmt.Sprintf(" Rows of other sessions that are certainly not there (%d sessions) are written.", n)
 	}
 	if n := len(found[done]); n > 0 {
-		others += fmt.Sprintf(" %d other sessions are committed and stay as they are.", n)
+		others += fmt.Sprintf(" What else is committed (%d sessions) stays as it is.", n)
 	}
 	var rows int64
 	for _, f := range lost {
 		rows += f.rows
 	}
-	whose := fmt.Sprintf("The %d rows of the %d sessions", rows, len(lost))
+	whose := fmt.Sprintf("The %d rows of these %d sessions", rows, len(lost))
 	if len(lost) == 1 {
-		whose = whoseRows(lost[0])
+		whose = fmt.Sprintf("The %d rows of %s", rows, lost[0].pt)
 	}
 	choices := append([]connector.Choice{}, choicesFor("", whose, others)...)
 	if len(lost) > 1 {
 		for _, f := range lost {
-			choices = append(choices, choicesFor(":"+f.session, whoseRows(f), "")...)
+			choices = append(choices, choicesFor(":"+f.session, fmt.Sprintf("Only the %d rows of %s (session %s)", f.rows, f.pt, f.session), "")...)
 		}
 	}
 	choices = append(choices, connector.Choice{Choice: choiceStay, Title: "Leave the partition stopped", Risk: "Nothing is delivered meanwhile."})
-	return connector.Outcome{Kind: connector.Unknown, Choices: choices,
-		Detail: fmt.Sprintf("of %d upload sessions into %s, nobody knows what became of %d: %s", len(found[unsure])+len(found[gone])+len(found[done]), s.place.sql(), len(lost), detail)}
-}
-
-// whoseRows names the rows of one session, with all that tells where to look.
-func whoseRows(f finding) string {
-	return fmt.Sprintf("The %d rows of %s (session %s)", f.rows, f.pt, f.session)
+	return connector.Outcome{Kind: connector.Unknown, Choices: choices, Detail: detail}
 }
 
 // choicesFor are the two answers about some sessions.

@@ -166,7 +166,7 @@ func (k *classifier) answered(se *serviceError, full error) error {
 		return away
 	}
 	field, remedy := k.remedy(se)
-	return &connector.WrongError{Field: field, Remedy: remedy, Brief: k.place + ": " + brief, Err: full}
+	return &connector.WrongError{Field: field, Remedy: remedy, Brief: "table " + k.place + ": " + brief, Err: full}
 }
 
 // brief says what happened without the names of sessions and requests.

@@ -110,7 +110,7 @@ func (s *sink) count(ctx context.Context, e entry, at connector.Range) (verdict,
 	var wrong *connector.WrongError
 	switch {
 	case errors.As(err, &wrong):
-		return unsure, fmt.Errorf("%w; its rows could not be counted: %w", errLost, err)
+		return unsure, fmt.Errorf("%w; its rows could not be counted: %s", errLost, connector.Brief(err))
 	case err != nil:
 		return unsure, err
 	case n == 0:
