@@ -60,6 +60,41 @@ func TestFunctionErrors(t *testing.T) {
 	}
 }
 
+// TestFunctionRefusesEverything: every batch of runs as long as they may be is refused. All of a run's records go to
+// the abnormal data topic with the position in one transaction: each is there once, in spite of kills.
+func TestFunctionRefusesEverything(t *testing.T) {
+	t.Parallel()
+	const records = 50_000
+	b := layFC(t, 1, harness.SluiceOptions{})
+	b.produce(0, records, 1)
+	c := b.deploy("fc-refuses", map[string]string{"fc.mode": "sync", "fc.function": "fails", "fc.batch.size": "10000", "errors.retry.limit": "0", "tasks.max": "1"})
+	for range 2 {
+		harness.Pause(harness.Between(300*time.Millisecond, time.Second))
+		b.sluice.Kill9()
+		b.sluice.Start()
+		b.sluice.AwaitReady(30 * time.Second)
+	}
+	c.AwaitDelivered(b.kafka, b.topic, 90*time.Second)
+	times := map[string]int{}
+	for _, m := range b.kafka.ReadAll("connect-error-" + c.Name) {
+		for _, h := range m.Headers {
+			if string(h.Key) == "__connect.errors.offset" {
+				times[string(h.Value)]++
+			}
+		}
+	}
+	doubled := 0
+	for _, n := range times {
+		if n > 1 {
+			doubled++
+		}
+	}
+	if len(times) != records || doubled > 0 {
+		t.Errorf("%d records are in the abnormal data topic, %d of them more than once; want each of %d once", len(times), doubled, records)
+	}
+	c.AwaitState(30*time.Second, "RUNNING")
+}
+
 // TestWrongFCSettings: what only a person can put right fails the connector with a sentence that names it and a
 // remedy, diverts nothing, and everything is delivered once it is right and resumed.
 func TestWrongFCSettings(t *testing.T) {

@@ -21,7 +21,13 @@ type odpsBed struct {
 // how a connector stays below the service's limits is a test of its own.
 func layODPS(t *testing.T, partitions int32, opts harness.SluiceOptions) *odpsBed {
 	t.Helper()
-	b := &odpsBed{odps: suite.StartODPS(t, "-no-limits"), table: harness.ODPSTable, bed: &bed{
+	return layODPSOn(t, suite.StartODPS(t, "-no-limits"), partitions, opts)
+}
+
+// layODPSOn is layODPS on a stand-in of the test's choice.
+func layODPSOn(t *testing.T, odps *harness.ODPS, partitions int32, opts harness.SluiceOptions) *odpsBed {
+	t.Helper()
+	b := &odpsBed{odps: odps, table: harness.ODPSTable, bed: &bed{
 		t: t, kafka: suite.Kafka(t), sluice: suite.StartSluice(t, opts),
 		ledger: harness.NewLedger(), topic: own(strings.ToLower(strings.ReplaceAll(t.Name(), "/", "-"))),
 	}}
@@ -169,6 +175,38 @@ func TestOutageOfODPS(t *testing.T) {
 	c.AwaitState(75*time.Second, "RUNNING") // pauses grow to at most a minute
 	b.mustDeliver(c, 60*time.Second)
 	b.mustDivertNothing(c)
+}
+
+// TestODPSPace: twelve partitions whose chunks would close ten times a second, against the service's own limit of 500
+// sessions in five minutes. Flushes stretch: the connector opens 100 at once and then about one a second, none is
+// refused, and every row is there once.
+func TestODPSPace(t *testing.T) {
+	t.Parallel()
+	const partitions, burst = 12, 100
+	during := harness.Choose(20, 120) // seconds
+	b := layODPSOn(t, suite.StartODPS(t), partitions, harness.SluiceOptions{})
+	c := b.deploy("odps-pace", map[string]string{"flush.interval.ms": "100", "tasks.max": "3"})
+	began := time.Now()
+	b.kafka.Produce(b.ledger, harness.Numbers{Topic: b.topic, Partitions: partitions, To: int64(during) * 600, PerSecond: 600, Bytes: 120})
+	c.AwaitDelivered(b.kafka, b.topic, 3*time.Minute)
+	took := time.Since(began)
+	sessions := b.odps.Sessions()
+	if most := burst + int(took/time.Second) + 2; len(sessions) > most || len(sessions) < burst {
+		t.Errorf("%d sessions in %s, want from %d to %d", len(sessions), took, burst, most)
+	}
+	var most int64
+	for _, s := range sessions {
+		most = max(most, s.Rows)
+	}
+	if most <= 100 {
+		t.Errorf("no session has more than %d rows: flushes do not stretch", most)
+	}
+	if state := c.Status().Connector.Detail; state.State != "RUNNING" {
+		t.Errorf("%+v: what the pace holds back is no outage", state)
+	}
+	b.mustHold()
+	b.mustDivertNothing(c)
+	t.Logf("%d rows in %d sessions, at most %d in one, within %s", b.ledger.Len(), len(sessions), most, took.Round(time.Second))
 }
 
 // TestThrottledODPS: the project's quota is used up for a while, and commits stay refused now and then; that is an

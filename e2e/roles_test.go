@@ -62,7 +62,7 @@ func TestLedgerByRole(t *testing.T) {
 			rounds := harness.Choose(2, 10)
 			r := suite.StartWithSTS(t, kind.part, 3*time.Second, kind.args...)
 			b := layBare(t, suite.Kafka(t), partitions, harness.SluiceOptions{Env: map[string]string{"SSL_CERT_FILE": r.CA}})
-			r.SetFaults(harness.Fault{Operation: kind.slow, Rate: 0.2, LatencyMS: 700}, // tokens end meanwhile
+			r.SetFaults(harness.Fault{Operation: kind.slow, Rate: 0.05, LatencyMS: 700}, // tokens end meanwhile
 				harness.Fault{Rate: 0.02, Status: 503, Code: "ServiceUnavailable"}, harness.Fault{Rate: 0.01, Cut: "after"})
 			c := b.start("role-"+kind.name, r.ByRole(kind.config(r, b.topic), harness.BriefRole))
 			produced := make(chan error, 1)
