@@ -56,6 +56,9 @@ func (r *run) startLeader(ctx, side context.Context, sub *subject, j *journal) <
 				<-ctx.Done()
 				return
 			}
+			if l.leads != nil && err != nil && !errors.Is(err, kafka.ErrRebalance) && ctx.Err() == nil {
+				l.leads.troubled(err)
+			}
 			if err != nil && ctx.Err() == nil {
 				r.s.log.Warn("taking part in the connector group", "connector", sub.row.Name, "group", sub.names.clusterGroup, "err", err)
 			}
@@ -77,7 +80,12 @@ func (l *leader) member(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer c.Close(false)
+	defer func() {
+		// A source that was suspended, deleted or taken over lets the next node begin at once;
+		// after a restart the next run takes the seat back.
+		cause := context.Cause(ctx)
+		_ = c.Close(l.leads != nil && (errors.Is(cause, errSuspend) || errors.Is(cause, errDelete)))
+	}()
 	for ctx.Err() == nil {
 		if err := c.RunSession(ctx, l); err != nil {
 			return err

@@ -26,6 +26,7 @@ type leadership struct {
 	session kafka.Session
 	expiry  *time.Timer
 	over    error         // fenced: another process has this node's seat
+	trouble error         // why the group could not be joined lately
 	changed chan struct{} // closed and made anew at every change
 }
 
@@ -57,7 +58,7 @@ func (l *leadership) won(s kafka.Session) {
 		l.expiry.Stop()
 		l.expiry = nil
 	}
-	l.session = s
+	l.session, l.trouble = s, nil
 	if l.tenure == nil {
 		ctx, end := context.WithCancelCause(context.Background())
 		l.tenure = &tenure{ctx: ctx, end: end, of: l}
@@ -116,6 +117,14 @@ func (l *leadership) fence(err error) {
 	l.endTenure(err)
 }
 
+// troubled says why the group could not be joined; it is tried again.
+func (l *leadership) troubled(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.trouble = err
+	l.tell()
+}
+
 // fenced is why this process must not join again; nil when it may.
 func (l *leadership) fenced() error {
 	l.mu.Lock()
@@ -131,12 +140,15 @@ func (l *leadership) leading() bool {
 }
 
 // await returns when this node leads: ctx's cause when that ends first, and what fence
-// was told.
-func (l *leadership) await(ctx context.Context) (*tenure, error) {
+// was told. Meanwhile show hears what keeps this node from joining.
+func (l *leadership) await(ctx context.Context, show func(error)) (*tenure, error) {
 	for {
 		l.mu.Lock()
-		t, over, changed := l.tenure, l.over, l.changed
+		t, over, changed, trouble := l.tenure, l.over, l.changed, l.trouble
 		l.mu.Unlock()
+		if t == nil && over == nil && trouble != nil {
+			show(trouble)
+		}
 		switch {
 		case over != nil:
 			return nil, over

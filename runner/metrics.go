@@ -74,9 +74,11 @@ func (m *Metrics) task(t *TaskStatus, instance, name string, gauge func(*prometh
 	for i := range t.Partitions {
 		p := &t.Partitions[i]
 		labels := []string{instance, name, strconv.Itoa(t.Task), p.Topic, strconv.Itoa(int(p.Partition))}
-		gauge(m.position, float64(p.Position), labels...)
-		gauge(m.end, float64(p.End), labels...)
-		gauge(m.lag, float64(p.Lag), labels...)
+		if p.Partition >= 0 { // a source's reader has no offsets
+			gauge(m.position, float64(p.Position), labels...)
+			gauge(m.end, float64(p.End), labels...)
+			gauge(m.lag, float64(p.Lag), labels...)
+		}
 		gauge(m.lagSeconds, float64(p.LagMillis)/1000, labels...)
 		count(m.partitionDelivered, p.Delivered, labels...)
 	}

@@ -60,6 +60,7 @@ type outPending struct {
 	entries  []connector.Entry // in order; a later one of the same key replaces an earlier
 	index    map[string]int
 	facts    int64 // that are marked
+	upTo     int64 // the last of them, counted from the beginning of the run
 	diverted int64
 	open     int64 // diverted in the fact that is open
 }
@@ -150,6 +151,7 @@ func (o *outlet) Mark(ctx context.Context, entries ...connector.Entry) error {
 	o.writing, o.open = false, false
 	o.marked++
 	o.pending.facts++
+	o.pending.upTo = o.marked
 	o.pending.diverted += o.pending.open
 	o.pending.open = 0
 	o.filled = o.fill.Bytes()
@@ -307,7 +309,7 @@ func (o *outlet) write(batch sourceBatch, p *outPending) error {
 		o.state.apply(change)
 		o.mu.Unlock()
 	}
-	o.t.committed(o.state.seq, len(p.entries) > 0, records, bytes, p.diverted)
+	o.t.committed(o.state.seq, len(p.entries) > 0, records, bytes, p.diverted, p.upTo)
 	return o.t.fault(stepSourceDone)
 }
 
@@ -338,7 +340,12 @@ func (o *outlet) saved() connector.Saved {
 }
 
 // Away implements connector.Outlet.
-func (o *outlet) Away(err error) { o.t.away(err) }
+func (o *outlet) Away(err error) {
+	o.mu.Lock()
+	marked := o.marked
+	o.mu.Unlock()
+	o.t.away(err, marked)
+}
 
 // Progress implements connector.Outlet.
 func (o *outlet) Progress(parts []connector.Progress) { o.t.progressed(parts) }

@@ -10,3 +10,4 @@ func TestRule14RealTwoProcesses(t *testing.T)   { needsKafka(t); t.Parallel(); s
 func TestRealSourcesGap(t *testing.T)           { needsKafka(t); t.Parallel(); sourcesGap(t) }
 func TestRule15RealOffsetTopic(t *testing.T)    { needsKafka(t); t.Parallel(); sourcesKeptTopics(t) }
 func TestRule15RealLostPosition(t *testing.T)   { needsKafka(t); t.Parallel(); sourcesLostPosition(t) }
+func TestRule15RealTakeOver(t *testing.T)       { needsKafka(t); t.Parallel(); sourceIsTakenOver(t) }

@@ -399,6 +399,42 @@ func sourcesLostPosition(t *testing.T) {
 	w.exactly(30, 2)
 }
 
+// Another installation takes the connector over while it runs here: it goes on there
+// where this one was, and stays stopped here.
+func sourceIsTakenOver(t *testing.T) {
+	w := newSourceWorld(t)
+	c := w.create("taken", nil)
+	w.script.Numbers(w.topic, 0, 20, 2, 3)
+	w.exactly(20, 2)
+
+	store, err := models.Open(t.Context(), models.Options{DataDir: t.TempDir(), AdminPassword: "not-used-here", SecretKeys: func(string) []string { return w.spec.SecretKeys() }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	in := w.in
+	in.ID = 0
+	if err := store.CreateInstance(t.Context(), &in); err != nil {
+		t.Fatal(err)
+	}
+	other := &sourceWorld{world: &world{t: t, store: store, in: in, cluster: w.cluster}, script: w.script, spec: w.spec, topic: w.topic, suffix: w.suffix}
+	other.begin(nil)
+	mine := other.create("taken", nil)
+	other.state(mine, connector.StateFailed)
+	st, err := other.sup.Status(t.Context(), mine.ID)
+	if err != nil || st.Claimant == "" {
+		t.Fatalf("%+v, %v", st.Status, err)
+	}
+	if err := other.sup.TakeOver(t.Context(), mine.ID, st.Claimant); err != nil {
+		t.Fatal(err)
+	}
+	w.script.Numbers(w.topic, 20, 40, 2, 3)
+	w.state(c, connector.StateFailed)
+	w.script.Numbers(w.topic, 40, 60, 2, 3)
+	other.state(mine, connector.StateRunning)
+	other.exactly(60, 2)
+}
+
 // On the embedded broker; on Apache Kafka see source_kafka_test.go.
 func TestSourcesLife(t *testing.T)               { t.Parallel(); sourcesLife(t) }
 func TestSourceIsKilledAtEveryStep(t *testing.T) { t.Parallel(); sourceIsKilled(t) }
@@ -406,3 +442,4 @@ func TestSourceInTwoProcesses(t *testing.T)      { t.Parallel(); sourceInTwoProc
 func TestSourcesGapIsChosen(t *testing.T)        { t.Parallel(); sourcesGap(t) }
 func TestSourcesKeptTopics(t *testing.T)         { t.Parallel(); sourcesKeptTopics(t) }
 func TestSourcesPositionIsLost(t *testing.T)     { t.Parallel(); sourcesLostPosition(t) }
+func TestSourceIsTakenOver(t *testing.T)         { t.Parallel(); sourceIsTakenOver(t) }

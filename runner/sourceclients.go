@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/sluice-io/sluice/runner/connector"
 	"github.com/sluice-io/sluice/runner/kafka"
 )
 
@@ -28,6 +29,10 @@ func openSource(ctx context.Context, o *sourceOptions, step func(string) error) 
 	all.Wait()
 	if err := errors.Join(stream, offsets, reader); err != nil {
 		c.close()
+		if errors.Is(stream, kafka.ErrUnsupported) {
+			return nil, &connector.WrongError{Err: fmt.Errorf("the brokers are too old for transactions: %w", stream),
+				Remedy: "Upgrade the brokers (0.11 at least; 2.1 for compression zstd), or choose another instance."}
+		}
 		if stream != nil {
 			return nil, fmt.Errorf("opening the transactional producer: %w", stream)
 		}

@@ -50,7 +50,7 @@ func (t *sourceTask) waiting() {
 func (t *sourceTask) begun(s connector.Source) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.running, t.lost, t.choices = s, "", nil
+	t.running, t.lost, t.choices, t.awayMark = s, "", nil, 0
 	t.moved = time.Now()
 	if t.status.State != connector.StateRecovering {
 		t.setLocked(connector.Status{State: connector.StateRunning})
@@ -81,8 +81,15 @@ func (t *sourceTask) passing(err error) {
 	}
 }
 
-// away shows what the source waits for; nil: for nothing any more.
-func (t *sourceTask) away(err error) {
+// away shows what the source waits for; nil: for nothing any more. So many facts were
+// marked before.
+func (t *sourceTask) away(err error, marked int64) {
+	t.mu.Lock()
+	t.awayMark = 0
+	if err != nil {
+		t.awayMark = marked
+	}
+	t.mu.Unlock()
 	if err == nil {
 		t.mu.Lock()
 		was := t.status.State
@@ -165,15 +172,18 @@ func (t *sourceTask) choiceMade() string {
 	return t.choice
 }
 
-// committed notes a transaction that is visible.
-func (t *sourceTask) committed(sequence int64, saved bool, records, bytes, diverted int64) {
+// committed notes a transaction that is visible. What the source had read before it told
+// of an absence does not end that.
+func (t *sourceTask) committed(sequence int64, saved bool, records, bytes, diverted, upTo int64) {
 	now := time.Now()
 	t.mu.Lock()
 	t.moved = now
 	if records > 0 {
 		t.last = now
 	}
-	t.well()
+	if upTo > t.awayMark {
+		t.well()
+	}
 	note := false
 	if saved {
 		t.sequence.Store(sequence)

@@ -96,6 +96,7 @@ type sourceTask struct {
 	reading  bool
 	parts    []connector.Progress
 	behind   time.Duration
+	awayMark int64     // so many facts were marked when the source told of an absence
 	moved    time.Time // when something became visible, or nothing was left to do
 	last     time.Time // of the last delivery
 	mirrorAt time.Time
@@ -175,7 +176,7 @@ func (t *sourceTask) lead(ctx context.Context) error {
 	if !t.o.Leads.leading() {
 		t.waiting()
 	}
-	tenure, err := t.o.Leads.await(ctx)
+	tenure, err := t.o.Leads.await(ctx, t.passing)
 	if ctx.Err() != nil {
 		return nil
 	}

@@ -769,3 +769,36 @@ func TestRule19MorePartitions(t *testing.T) {
 		t.Error("nobody was warned")
 	}
 }
+
+// A node that cannot join the group says so.
+func TestSourceCannotJoin(t *testing.T) {
+	b := newSourceBed(t)
+	leads := newLeadership(time.Second)
+	r := b.startWith(leads)
+	leads.troubled(errors.New("the coordinator is away"))
+	r.state(connector.StateRecovering)
+	leads.won(newSimSession(t.Context(), 1))
+	b.script.Numbers("out", 0, 5, 1, 3)
+	b.exactly(5, 1)
+	r.state(connector.StateRunning)
+}
+
+// What was read before the source's system went away does not hide that it is away.
+func TestSourceIsAway(t *testing.T) {
+	b := newSourceBed(t)
+	slow := make(chan struct{})
+	b.cluster.slow = slow
+	r := b.start()
+	b.script.Numbers("out", 0, 1, 1, 3)
+	b.until("the run", func() bool { return len(b.script.Starts()) == 1 })
+	b.until("the fact", func() bool { return r.task.o.Budget.Used() > 0 })
+	r.task.away(&connector.AwayError{System: "the script", Err: errors.New("it is gone")}, 1)
+	close(slow)
+	b.exactly(1, 1)
+	b.until("the count", func() bool { return r.task.Status().Partitions[0].Delivered == 1 })
+	if st := r.task.Status(); st.State != connector.StateRecovering || !strings.Contains(st.Cause, "he script is away") {
+		t.Errorf("%+v", st.Status)
+	}
+	b.script.Numbers("out", 1, 2, 1, 3)
+	r.state(connector.StateRunning)
+}
