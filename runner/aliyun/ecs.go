@@ -16,7 +16,8 @@ import (
 	"github.com/sluice-io/sluice/runner/egress"
 )
 
-// The metadata service of ECS: a token first (hardened mode), with which it answers.
+// The metadata service of ECS: a token first (hardened mode), with which it answers; one
+// that has no tokens answers without.
 const (
 	metadataURL      = "http://100.100.100.200"
 	metadataToken    = "/latest/api/token"
@@ -50,8 +51,14 @@ func newMetadata(deps connector.Deps) (*metadata, error) {
 // issue asks for the token, the role's name and its credentials, in this order.
 func (m *metadata) issue(ctx context.Context) (issued, error) {
 	token, _, err := m.ask(ctx, http.MethodPut, metadataToken, headerTokenTTL, metadataTokenTTL)
-	if err != nil {
+	var status metadataAnswer
+	switch {
+	case errors.As(err, &status) && (status == http.StatusNotFound || status == http.StatusMethodNotAllowed):
+		token = "" // an older service, which has no tokens
+	case err != nil:
 		return issued{}, m.classify("asking for a token", err)
+	case strings.TrimSpace(token) == "":
+		return issued{}, m.classify("asking for a token", errors.New("the answer is empty"))
 	}
 	name, _, err := m.ask(ctx, http.MethodGet, metadataRoles, headerToken, strings.TrimSpace(token))
 	if err != nil {
@@ -94,7 +101,9 @@ func (m *metadata) ask(ctx context.Context, method, path, header, value string) 
 	if len(value) > 4096 || !headerValue.MatchString(value) {
 		return "", time.Time{}, errors.New("the token is malformed")
 	}
-	req.Header.Set(header, value)
+	if value != "" {
+		req.Header.Set(header, value)
+	}
 	resp, err := m.client.Do(req)
 	if err != nil {
 		return "", time.Time{}, withoutURL(err)
@@ -111,7 +120,7 @@ func (m *metadata) ask(ctx context.Context, method, path, header, value string) 
 	return string(body), theirs, nil
 }
 
-var headerValue = regexp.MustCompile(`^[!-~]+$`)
+var headerValue = regexp.MustCompile(`^[!-~]*$`)
 
 func (m *metadata) classify(doing string, err error) error {
 	full := fmt.Errorf("%s: %w", doing, err)

@@ -22,6 +22,7 @@ type metadataService struct {
 	answers map[string]func(http.ResponseWriter) // instead of the right ones, by path
 	asked   atomic.Int64
 	skew    time.Duration
+	plain   int // its status for requests for a token, where it has none
 }
 
 const ecsRole = "/latest/meta-data/ram/security-credentials/"
@@ -34,10 +35,16 @@ func (m *metadataService) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer(w)
 		return
 	}
+	token := "TOKEN=="
+	if m.plain != 0 {
+		token = ""
+	}
 	switch {
+	case r.URL.Path == "/latest/api/token" && m.plain != 0:
+		w.WriteHeader(m.plain)
 	case r.URL.Path == "/latest/api/token" && r.Method == http.MethodPut && r.Header.Get("X-aliyun-ecs-metadata-token-ttl-seconds") != "":
 		fmt.Fprint(w, "TOKEN==")
-	case r.Method != http.MethodGet || r.Header.Get("X-aliyun-ecs-metadata-token") != "TOKEN==" || r.Host != "100.100.100.200":
+	case r.Method != http.MethodGet || r.Header.Get("X-aliyun-ecs-metadata-token") != token || r.Host != "100.100.100.200":
 		w.WriteHeader(http.StatusUnauthorized)
 	case r.URL.Path == ecsRole:
 		fmt.Fprint(w, "machine-role\n")
@@ -83,6 +90,20 @@ func TestECSRole(t *testing.T) {
 		}
 		if n := m.asked.Load(); n != 3 {
 			t.Errorf("clock off by %v: %d requests; token, role and credentials are three", skew, n)
+		}
+	}
+}
+
+// TestECSRoleWithoutToken: a metadata service that has no tokens is asked without one.
+func TestECSRoleWithoutToken(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{http.StatusNotFound, http.StatusMethodNotAllowed} {
+		p, err := aliyun.NewProvider(ecsConfig, ecsDeps(t, &metadataService{plain: status}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c, err := p.Credentials(t.Context()); err != nil || c.AccessKeyID != "STS.m" {
+			t.Errorf("answer %d: %+v, %v", status, c, err)
 		}
 	}
 }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/sluice-io/sluice/runner/aliyun"
 	"github.com/sluice-io/sluice/runner/connector"
+	"github.com/sluice-io/sluice/runner/egress"
 )
 
 const (
@@ -129,8 +130,22 @@ func (c *client) do(ctx context.Context, r call) (answer, error) {
 		if errors.As(err, &refused) && refused.credentials() && !second && c.creds.Refused(creds) {
 			continue
 		}
-		return a, c.classify.classify(r.doing, err)
+		if err = c.classify.classify(r.doing, err); r.tunnel {
+			err = atTunnel(err)
+		}
+		return a, err
 	}
+}
+
+// atTunnel names the field of the Tunnel endpoint where its address is refused, also one
+// that the service told: giving another is the remedy.
+func atTunnel(err error) error {
+	var refused *egress.Refused
+	var wrong *connector.WrongError
+	if errors.As(err, &refused) && errors.As(err, &wrong) {
+		wrong.Field = keyTunnel
+	}
+	return err
 }
 
 func (c *client) once(ctx context.Context, r *call, base *url.URL, creds aliyun.Credentials) (answer, error) {

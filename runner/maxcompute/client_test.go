@@ -2,6 +2,7 @@ package maxcompute
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/sluice-io/sluice/runner/aliyun"
 	"github.com/sluice-io/sluice/runner/connector"
+	"github.com/sluice-io/sluice/runner/egress"
 )
 
 // issuer gives another pair after each refusal, as long as there are some.
@@ -80,6 +82,26 @@ func TestRefusedCredentials(t *testing.T) {
 			if b != "something" {
 				t.Errorf("%s: a body of %q", tokens, b)
 			}
+		}
+	}
+}
+
+// TestRefusedAddressNamesItsField: the address of the Tunnel half is another field's than
+// that of the REST half.
+func TestRefusedAddressNamesItsField(t *testing.T) {
+	t.Parallel()
+	cfg := connector.Config{keyEndpoint: "http://127.0.0.1:1/api", keyTunnel: "http://127.0.0.1:2", keyProject: "p", keyTable: "t"}
+	c, err := newClient(cfg, connector.Deps{Dial: func(_ context.Context, _, address string) (net.Conn, error) {
+		return nil, &egress.Refused{Address: address}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for tunnel, want := range map[bool]string{false: keyEndpoint, true: keyTunnel} {
+		_, err := c.do(t.Context(), call{doing: "asking", method: http.MethodGet, tunnel: tunnel, path: "/"})
+		var wrong *connector.WrongError
+		if !errors.As(err, &wrong) || wrong.Field != want {
+			t.Errorf("tunnel %v: %v, want field %s", tunnel, err, want)
 		}
 	}
 }
