@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -227,13 +228,15 @@ func (r *run) step(text string) {
 	r.log(LogInfo, -1, text, nil)
 }
 
-// sentence is an error as a cause: in brief, capitalised, with a full stop.
+// sentence is an error as a cause: in brief, capitalised, with a full stop. A name at its
+// beginning (a table, an address) stays as it is written.
 func sentence(err error) string {
 	s := connector.Brief(err)
 	if s == "" {
 		return ""
 	}
-	if s[0] >= 'a' && s[0] <= 'z' {
+	word, _, _ := strings.Cut(s, " ")
+	if s[0] >= 'a' && s[0] <= 'z' && !strings.ContainsAny(strings.TrimRight(word, ".,:;!?"), "._:/") {
 		s = string(s[0]-32) + s[1:]
 	}
 	if last := s[len(s)-1]; last != '.' && last != '!' && last != '?' {

@@ -90,7 +90,7 @@ func TestRefusedCredentials(t *testing.T) {
 // that of the REST half.
 func TestRefusedAddressNamesItsField(t *testing.T) {
 	t.Parallel()
-	cfg := connector.Config{keyEndpoint: "http://127.0.0.1:1/api", keyTunnel: "http://127.0.0.1:2", keyProject: "p", keyTable: "t"}
+	cfg := connector.Config{keyEndpoint: "http://127.0.0.1:1/api", keyTunnel: "http://127.0.0.1:2", keyProject: "p", keyTable: "t", aliyun.KeyAccessKeyID: "id", aliyun.KeyAccessSecret: "secret"}
 	c, err := newClient(cfg, connector.Deps{Dial: func(_ context.Context, _, address string) (net.Conn, error) {
 		return nil, &egress.Refused{Address: address}
 	}})
