@@ -146,9 +146,9 @@ func (s *Supervisor) changeState(ctx context.Context, sub *subject, change func(
 	var damaged *damagedState
 	found := err == nil
 	if errors.Is(err, errNoState) || errors.As(err, &damaged) {
-		state = newSourceState(o.Connector.UUID, o.Connector.Name, o.ConfigTopic)
-		if state.seq, err = s.mirroredSequence(ctx, sub); err != nil {
-			return err
+		var atLeast int64
+		if atLeast, err = s.mirroredSequence(ctx, sub); err == nil {
+			state = anew(&o, left(damaged), atLeast)
 		}
 	}
 	if err != nil {

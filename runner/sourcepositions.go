@@ -145,14 +145,14 @@ func (s *Supervisor) Snapshot(ctx context.Context, id int64, parts []string) err
 	r.mu.Lock()
 	tasks := r.tasks
 	r.mu.Unlock()
-	for _, t := range tasks {
-		source, ok := t.task.(*sourceTask)
-		if !ok {
-			return connector.FieldError{Field: "tables", Message: "Only a source copies tables."}
-		}
-		return source.snapshot(ctx, parts)
+	if len(tasks) == 0 {
+		return ErrNotRunning
 	}
-	return ErrNotRunning
+	source, ok := tasks[0].task.(*sourceTask)
+	if !ok {
+		return connector.FieldError{Field: "tables", Message: "Only a source copies tables."}
+	}
+	return source.snapshot(ctx, parts)
 }
 
 func (t *sourceTask) snapshot(ctx context.Context, parts []string) error {

@@ -27,10 +27,10 @@ const (
 var errNoState = errors.New("no position is in the offset topic")
 
 // damagedState: the log holds a state of which keys are missing.
-type damagedState struct{ live, found int }
+type damagedState struct{ found *foundState }
 
 func (e *damagedState) Error() string {
-	return fmt.Sprintf("of %d saved values only %d are still in the offset topic", e.live, e.found)
+	return fmt.Sprintf("of %d saved values only %d are still in the offset topic", e.found.head.Live, e.found.live())
 }
 
 // stateLog is the partition that holds a connector's state.
@@ -136,7 +136,7 @@ func (l *stateLog) read(ctx context.Context) (*foundState, error) {
 	if err != nil {
 		return nil, err
 	}
-	return nil, &damagedState{live: f.head.Live, found: f.live()}
+	return nil, &damagedState{f.beside(all)}
 }
 
 // window reads the records in [begin, end): of each key the last one. newest is the UUID of
@@ -225,6 +225,32 @@ func (f *foundState) live() int {
 		}
 	}
 	return n
+}
+
+// anew is a state that begins again with nothing saved, in place of a damaged one, of one
+// that is not to be believed, or of none. What is left of that is removed from the log with the first
+// transaction.
+func anew(o *sourceOptions, instead *foundState, atLeast int64) *sourceState {
+	s := newSourceState(o.Connector.UUID, o.Connector.Name, o.ConfigTopic)
+	s.seq = atLeast
+	if instead != nil {
+		s.seq = max(s.seq, instead.seq)
+		for key, v := range instead.values {
+			if v.value != nil && (key != headKey || instead.uuid != s.uuid) {
+				s.buried = append(s.buried, instead.uuid+"/"+key)
+			}
+		}
+	}
+	return s
+}
+
+// found is what a search for s would find.
+func (s *sourceState) found() *foundState {
+	f := &foundState{uuid: s.uuid, head: s.head, seq: s.seq, values: map[string]stateFound{}}
+	for key, v := range s.values {
+		f.values[key] = stateFound{v.seq, v.value}
+	}
+	return f
 }
 
 // stateOf makes what was found the state of the connector named uuid. A state of another

@@ -68,13 +68,6 @@ func (c *simCluster) visible(topic string, p int) []record.Record {
 	return out
 }
 
-// put writes outside any task.
-func (c *simCluster) put(topic string, p int, key, value string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.add(kafka.TP{Topic: topic, Partition: int32(p)}, record.Record{Key: []byte(key), Value: []byte(value)}, &simTxn{decided: true, visible: true})
-}
-
 func (c *simCluster) add(tp kafka.TP, r record.Record, txn *simTxn) {
 	t := c.topics[tp.Topic]
 	r.Topic, r.Partition, r.Offset = tp.Topic, tp.Partition, t.start[tp.Partition]+int64(len(t.logs[tp.Partition]))

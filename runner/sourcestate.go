@@ -61,6 +61,7 @@ type sourceState struct {
 	// adopted is the UUID under which the state was found, where that is another one:
 	// the first transaction writes all of it anew.
 	adopted string
+	buried  []string // keys of records that the first transaction removes
 }
 
 type stateValue struct {
@@ -153,6 +154,12 @@ func (s *sourceState) change(entries []connector.Entry, write func(key, value []
 			write([]byte(s.adopted+"/"+key), nil)
 		}
 	}
+	for _, key := range s.buried {
+		if name, ours := strings.CutPrefix(key, s.uuid+"/"); ours && slices.ContainsFunc(c.written, func(e connector.Entry) bool { return e.Key == name }) {
+			continue
+		}
+		write([]byte(key), nil)
+	}
 	return c
 }
 
@@ -173,7 +180,7 @@ func (s *sourceState) write(key string, value []byte, seq int64, write func(key,
 
 // apply makes a change part of the state: its transaction took place.
 func (s *sourceState) apply(c stateChange) {
-	s.seq, s.adopted = c.seq, ""
+	s.seq, s.adopted, s.buried = c.seq, "", nil
 	for _, e := range c.written {
 		v := s.values[e.Key]
 		if e.Value == nil {

@@ -87,13 +87,11 @@ type sourceTask struct {
 	restart  chan struct{} // closed and made anew by Retry: pauses end early
 	ending   bool          // the configuration cannot work: only another task helps
 	status   connector.Status
-	since    time.Time // of the reader's state
-	lost     string    // of a Gap
+	lost     string // of a Gap
 	choices  []connector.Choice
 	choice   string        // what was chosen, until something is saved after it
 	chosen   chan struct{} // closed and made anew by Choose
 	running  connector.Source
-	reading  bool
 	parts    []connector.Progress
 	behind   time.Duration
 	awayMark int64     // so many facts were marked when the source told of an absence
@@ -238,9 +236,7 @@ func (t *sourceTask) load(ctx context.Context, c *sourceClients) (*sourceState, 
 	switch {
 	case errors.Is(err, errNoState), errors.As(err, &damaged):
 		if t.choiceMade() != "" {
-			state, err = newSourceState(t.o.Connector.UUID, t.o.Connector.Name, t.o.ConfigTopic), nil
-			state.seq = t.o.Mirrored()
-			return state, nil
+			return anew(&t.o, left(damaged), t.o.Mirrored()), nil
 		}
 		return nil, lostPosition(fmt.Sprintf("The position of the connector is lost: %v (%s).", err, t.o.OffsetTopic))
 	case err != nil:
@@ -251,11 +247,17 @@ func (t *sourceTask) load(ctx context.Context, c *sourceClients) (*sourceState, 
 			return nil, lostPosition(fmt.Sprintf("The position of the connector went back: transaction %d is the last in %s, and transaction %d was seen there. What lies between was written once already.", state.seq, t.o.OffsetTopic, was))
 		}
 		// The source begins anew, as the choice says.
-		anew := newSourceState(t.o.Connector.UUID, t.o.Connector.Name, t.o.ConfigTopic)
-		anew.seq = was
-		return anew, nil
+		return anew(&t.o, state.found(), was), nil
 	}
 	return state, nil
+}
+
+// left is what is left of a damaged state; nil where there is none.
+func left(d *damagedState) *foundState {
+	if d == nil {
+		return nil
+	}
+	return d.found
 }
 
 func lostPosition(lost string) *connector.GapError {
