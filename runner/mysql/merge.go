@@ -154,8 +154,8 @@ func (r *reader) onCopier(ctx context.Context, msg any) error {
 	m := &r.merge
 	switch msg := msg.(type) {
 	case *announce:
-		if msg.job == m.job {
-			m.ask = msg
+		if msg.job == m.job { // when it tries again, nothing was read
+			m.ask, m.open = msg, nil
 		}
 	case *chunk:
 		return r.takeChunk(msg)

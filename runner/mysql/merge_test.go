@@ -23,7 +23,7 @@ func (b *bed) write(wg *sync.WaitGroup, stop <-chan struct{}, table string, seed
 			select {
 			case <-stop:
 				return
-			default:
+			case <-time.After(time.Millisecond):
 			}
 			k, l := key(r.IntN(most)), key(r.IntN(most))
 			var q string
@@ -115,6 +115,49 @@ func mergeUnderWriters(t *testing.T, b *bed, column string, key func(int) string
 	b.equal("orders")
 	t.Logf("%d crashes, %d facts", crashes, len(b.out.facts))
 	once(t, b.out)
+}
+
+// Rule 17, roughly: connections are killed, the server is killed, the process ends.
+func TestRule17MergeSurvivesKills(t *testing.T) {
+	t.Parallel()
+	flavours(t, func(t *testing.T, b *bed) {
+		const n = 20_000
+		b.s.Exec("CREATE TABLE shop.orders (id INT PRIMARY KEY, v INT, note VARCHAR(60))", "CREATE TABLE shop.more (id INT PRIMARY KEY, v INT, note VARCHAR(60))")
+		b.insertMany("orders", n, number)
+		b.insertMany("more", n/2, number)
+		b.cfg[keyChunk] = "300"
+		var wg sync.WaitGroup
+		stop := make(chan struct{})
+		writers := func() {
+			for i := range 3 {
+				b.write(&wg, stop, []string{"orders", "more"}[i%2], rand.Uint64(), 2*n, number)
+			}
+		}
+		writers()
+		r := b.run()
+		b.waitFor("a chunk", func() bool { return tableOf(b.out, "more").Rows > 0 })
+		for i := range 8 {
+			time.Sleep(time.Duration(200+rand.IntN(400)) * time.Millisecond)
+			switch i % 4 {
+			case 0, 2:
+				b.s.KillConnections("sluice")
+			case 1:
+				if err := r.crash(); err != nil {
+					t.Fatal(err)
+				}
+				r = b.run()
+			case 3:
+				b.s.Kill()
+				b.s.Start()
+				writers() // the others lost their sessions
+			}
+		}
+		b.waitFor("the copies", func() bool { return tableOf(b.out, "orders").State == stateDone && tableOf(b.out, "more").State == stateDone })
+		close(stop)
+		wg.Wait()
+		b.equal("orders", "more")
+		once(t, b.out)
+	})
 }
 
 // once checks that no key was inserted while it was there: a row is copied once.

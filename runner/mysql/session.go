@@ -84,6 +84,9 @@ func dialSession(ctx context.Context, s *Settings, deps connector.Deps, config *
 
 // Close ends the connection.
 func (x *session) Close() error {
+	if x == nil {
+		return nil
+	}
 	x.stop()
 	return x.Conn.Close()
 }

@@ -133,7 +133,6 @@ func (r *reader) awaitView(ctx context.Context) error {
 				return err
 			}
 			if a, ok := msg.(*announce); ok && a.job == job { // it tries again; the stream may go on between
-				r.merge.open = nil
 				return nil
 			}
 		}

@@ -101,11 +101,11 @@ func (r *reader) close() {
 }
 
 func (r *reader) disconnect() {
+	r.merge.reset() // the copier waits for its job's end
 	if r.copier != nil {
 		r.copier.stop()
 		r.copier = nil
 	}
-	r.merge.reset()
 	if r.feed != nil {
 		r.feed.close()
 		r.feed = nil
@@ -158,6 +158,9 @@ func (r *reader) run(ctx context.Context) error {
 // dropTail takes back what an interrupted transaction has written.
 func (r *reader) dropTail() {
 	r.group = group{}
+	for _, t := range r.tables {
+		t.inGroup, t.groupRows, t.skipRows = false, 0, 0
+	}
 	r.out.Drop()
 }
 
