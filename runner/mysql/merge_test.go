@@ -74,7 +74,7 @@ func TestRule17SnapshotAndStreamAreMerged(t *testing.T) {
 	for _, c := range []struct {
 		name, column string
 		key          func(int) string
-	}{{"int", "id INT PRIMARY KEY", number}, {"text", "id VARCHAR(20) PRIMARY KEY", word}} {
+	}{{"int", "id INT PRIMARY KEY", number}, {"text", "id VARCHAR(20) PRIMARY KEY", word}, {"both", "PRIMARY KEY (note, id), id INT", number}} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			flavours(t, func(t *testing.T, b *bed) { mergeUnderWriters(t, b, c.column, c.key) })
