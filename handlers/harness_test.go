@@ -38,6 +38,7 @@ type supervisor struct {
 	chosen    []string
 	restarts  int
 	claim     runner.Claim
+	saved     map[int64][]connector.SourcePosition
 }
 
 const worker = "127.0.0.1:8080"

@@ -129,7 +129,7 @@ type ConnectorSnapshotPage struct {
 func (r SourcePositionRow) brief() string {
 	var parts []string
 	for _, p := range r.Pairs {
-		if len(parts) < 4 && len(p.Value) <= 60 {
+		if len(parts) < 6 && len(p.Value) <= 60 {
 			parts = append(parts, p.Key+" "+p.Value)
 		}
 	}

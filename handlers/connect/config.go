@@ -148,7 +148,11 @@ func problemText(spec *connector.Spec, p connector.FieldError, value string) []s
 	case p.Field == connector.KeyName && controls(value) != "":
 		return []string{"Invalid value " + plain(value) + " for configuration name: String may not contain control sequences but had the following ASCII chars: " + controls(value)}
 	case known && f.Required && strings.TrimSpace(value) == "":
-		return []string{fmt.Sprintf("Missing required configuration \"%s\" which has no default value.", key)}
+		text := fmt.Sprintf("Missing required configuration \"%s\" which has no default value.", key)
+		if _, reason, has := strings.Cut(p.Message, ": "); has { // why it is required here
+			text += " " + plainLong(strings.ToUpper(reason[:1])+reason[1:])
+		}
+		return []string{text}
 	case known && unreadable(f, value):
 		kind := definitionType(f)
 		first := fmt.Sprintf("Invalid value %s for configuration %s: Not a number of type %s", plain(value), key, kind)

@@ -29,6 +29,9 @@ func (c *Console) deletePage(q *request) (views.ConnectorDeletePage, error) {
 	frame.Tabs, frame.Live = nil, ""
 	m := views.ConnectorDeletePage{ConnectorFrame: frame, Keep: q.value("keep") == "true"}
 	m.Confirm = components.Confirm{Title: text.T(ctx, "delete.title", row.Name), Body: text.T(ctx, "delete.body"), Name: row.Name, URL: frame.Href + "/delete", Act: text.T(ctx, "delete.act"), Cancel: frame.Href}
+	if isSource(row.Connector) {
+		m.Confirm.Body = text.T(ctx, "reader.delete_body")
+	}
 	list, err := c.control.Resources(ctx, q.instance(), q.connector())
 	if err != nil {
 		m.Error, m.Force = control.AsError(err).Message, true

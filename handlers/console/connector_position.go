@@ -188,7 +188,7 @@ func (c *Console) positionDone(q *request, m views.ConnectorPositionPage, err er
 		m.Pending = e.Pending
 	case e.Kind == control.Invalid:
 		for _, f := range e.Fields {
-			m.Errors = append(m.Errors, f.Message)
+			m.Errors = append(m.Errors, capital(f.Message))
 		}
 	case errors.Is(err, control.ErrNotStopped):
 		return q.refused(err, q.here()+"/position")

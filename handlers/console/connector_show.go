@@ -79,7 +79,7 @@ func (c *Console) connectorPage(q *request) (views.ConnectorPage, error) {
 	}
 	points, from := c.lastHour(q)
 	m.Stats = connectorStats(ctx, lastMinute(c.allTime(q, st), points, from.Add(time.Hour)))
-	if !followed(st) {
+	if !followed(st) && !isSource(row.Connector) {
 		for i := range m.Stats {
 			if label := m.Stats[i].Label; label == text.T(ctx, "connector.waiting") || label == text.T(ctx, "connector.lag") {
 				m.Stats[i] = components.Stat{Label: label, Value: "–", Sub: text.T(ctx, "unfollowed.sub")}

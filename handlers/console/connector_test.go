@@ -23,6 +23,7 @@ type told struct {
 	mu     sync.Mutex
 	m      map[int64]runner.ConnectorStatus
 	claims claims
+	source sourced
 }
 
 func (s *told) Status(ctx context.Context, id int64) (runner.ConnectorStatus, error) {

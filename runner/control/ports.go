@@ -93,6 +93,7 @@ type Store interface {
 
 // Supervisor is what runs connectors; package runner implements it.
 type Supervisor interface {
+	Sources
 	// Notify tells that the desired state or the configuration changed. It does not wait.
 	Notify(connectorID int64)
 	Status(ctx context.Context, connectorID int64) (runner.ConnectorStatus, error)
@@ -121,7 +122,7 @@ type Supervisor interface {
 	Deps(in runner.Instance, name, uuid string, cfg connector.Config) connector.Deps
 }
 
-// Sources is what a Supervisor can do for sources in addition.
+// Sources is what a Supervisor does for sources in addition.
 type Sources interface {
 	// SourcePositions are what a source has saved, in its own words.
 	SourcePositions(ctx context.Context, connectorID int64) ([]connector.SourcePosition, error)

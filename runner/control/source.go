@@ -9,29 +9,25 @@ import (
 	"github.com/sluice-io/sluice/runner/connector"
 )
 
-// source finds a connector that is a source, and what the supervisor can do for it.
-func (s *Service) source(ctx context.Context, instance, name string) (Connector, Sources, error) {
+// source finds a connector that is a source.
+func (s *Service) source(ctx context.Context, instance, name string) (Connector, error) {
 	c, err := s.Connector(ctx, instance, name)
 	if err != nil {
-		return c, nil, err
+		return c, err
 	}
 	if c.Kind() != string(connector.KindSource) {
-		return c, nil, conflict("%s is no source: it reads topics and copies nothing.", quoted(name))
+		return c, conflict("%s is no source: it reads topics and copies nothing.", quoted(name))
 	}
-	sources, ok := s.sup.(Sources)
-	if !ok {
-		return c, nil, conflict("This program runs no sources.")
-	}
-	return c, sources, nil
+	return c, nil
 }
 
 // SourcePositions are what a source has saved of where it stands, in any state.
 func (s *Service) SourcePositions(ctx context.Context, instance, name string) ([]connector.SourcePosition, error) {
-	c, sources, err := s.source(ctx, instance, name)
+	c, err := s.source(ctx, instance, name)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := sources.SourcePositions(ctx, c.ID)
+	rows, err := s.sup.SourcePositions(ctx, c.ID)
 	if err != nil && !c.Deployed && c.Desired == runner.DesiredNotDeployed {
 		s.log.Debug("reading positions before the first deploy", "connector", c.Name, "err", err)
 		return nil, nil
@@ -50,14 +46,14 @@ func (s *Service) AlterSourcePositions(ctx context.Context, instance, name strin
 		return err
 	}
 	defer unlock()
-	c, sources, err := s.source(ctx, instance, name)
+	c, err := s.source(ctx, instance, name)
 	if err != nil {
 		return err
 	}
 	if err := mustBeStopped(c); err != nil {
 		return err
 	}
-	if err := sources.AlterSourcePositions(ctx, c.ID, to); err != nil {
+	if err := s.sup.AlterSourcePositions(ctx, c.ID, to); err != nil {
 		return fromSupervisor(err)
 	}
 	detail := map[string]string{}
@@ -79,14 +75,14 @@ func (s *Service) Snapshot(ctx context.Context, instance, name string, parts []s
 	if err := need(ctx, Operator); err != nil {
 		return err
 	}
-	c, sources, err := s.source(ctx, instance, name)
+	c, err := s.source(ctx, instance, name)
 	if err != nil {
 		return err
 	}
 	if c.Desired != runner.DesiredRunning {
 		return conflict("Only a running connector can copy anew; resume it first.")
 	}
-	if err := sources.Snapshot(ctx, c.ID, parts); err != nil {
+	if err := s.sup.Snapshot(ctx, c.ID, parts); err != nil {
 		return fromSupervisor(err)
 	}
 	what := "all"

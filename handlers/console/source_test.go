@@ -1,0 +1,137 @@
+package console_test
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sluice-io/sluice/runner"
+	"github.com/sluice-io/sluice/runner/connector"
+	"github.com/sluice-io/sluice/runner/control"
+)
+
+// sourced is what a source of a test has saved, and what it was asked for.
+type sourced struct {
+	saved []connector.SourcePosition
+	asked []string
+}
+
+func (s *told) SourcePositions(context.Context, int64) ([]connector.SourcePosition, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.source.saved), nil
+}
+
+func (s *told) AlterSourcePositions(_ context.Context, _ int64, to []connector.SourcePosition) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if to[0].Offset["gtid"] == "wrong" {
+		return connector.FieldError{Field: "offsets[0]", Message: "this is no GTID."}
+	}
+	s.source.saved = to
+	return nil
+}
+
+func (s *told) Snapshot(_ context.Context, _ int64, parts []string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.source.asked = append(s.source.asked, strings.Join(parts, ","))
+	return nil
+}
+
+// reading stores a source that is in a state, with two tables.
+func (s *site) reading(name string, desired control.Desired, p runner.PartitionStatus) int64 {
+	s.t.Helper()
+	ctx := s.t.Context()
+	c := runner.Connector{InstanceID: 1, Instance: "sandbox", Name: name, Class: "MYSQL2KAFKA", Desired: desired, Deployed: true,
+		Config: connector.Config{"name": name, "connector.class": "MYSQL2KAFKA", "mysql.host": "db", "mysql.user": "u", "mysql.password": "s3cret", "mysql.database": "shop", "mysql.tables": "*", "topic.prefix": "shop"}}
+	if err := s.store.CreateConnector(ctx, &c, "admin"); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := s.store.SetDeployed(ctx, c.ID, true); err != nil {
+		s.t.Fatal(err)
+	}
+	p.Partition, p.Since, p.Position, p.End = -1, time.Now(), -1, -1
+	st := runner.TaskStatus{ConnectorID: c.ID, Node: "n", Status: p.Status, Partitions: []runner.PartitionStatus{p}, UpdatedAt: time.Now(), Progress: []connector.Progress{
+		{Name: "shop.customers", Target: "shop_customers", Phase: "streaming", Done: 500, Total: 500, Unit: "rows"},
+		{Name: "shop.orders", Target: "shop_orders", Phase: "snapshot", Done: 250_000, Total: 1_000_000, Unit: "rows", Rate: 50_000, Left: 15 * time.Second, Detail: "<b>slow</b>"}}}
+	s.told.mu.Lock()
+	defer s.told.mu.Unlock()
+	s.told.m[c.ID] = runner.ConnectorStatus{Status: p.Status, Worker: "n", Tasks: []runner.TaskStatus{st}, LagMillis: p.LagMillis}
+	return c.ID
+}
+
+// TestSourcePage shows the reader and how far each table is in the place of tasks and
+// partitions; what only sinks have is not there.
+func TestSourcePage(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.reading("one", control.DesiredRunning, runner.PartitionStatus{Status: connector.Status{State: connector.StateRunning}, LagMillis: 180_000, Delivered: 250_500})
+	b := s.as("otto")
+	page := b.get(one).want(http.StatusOK).says("shop.orders", "25 %", "250,000 of about 1,000,000 rows", "15 s", "Following", "Copying", "3 min behind", "1 of 2 copied", "<b>slow</b>")
+	page.has(`a[href="/instances/sandbox/topics/shop_orders"]`).has(`a[href="` + one + `/snapshot"]`).hasNot(`a[href*="#send"]`)
+	b.get("/").want(http.StatusOK).says("one", "MySQL")
+	s.as("vera").get(one).want(http.StatusOK).says("shop.orders").hasNot(`a[href$="/snapshot"]`).hasNot("form[action$='/suspend']")
+	for _, tab := range []string{"configuration", "logs", "position", "internet"} {
+		if body := b.get(one + "/" + tab).want(http.StatusOK); strings.Contains(body.body, "s3cret") {
+			t.Errorf("%s shows the password", tab)
+		}
+	}
+}
+
+// TestSnapshotAgain asks which tables, and asks for those.
+func TestSnapshotAgain(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.reading("one", control.DesiredRunning, runner.PartitionStatus{Status: connector.Status{State: connector.StateRunning}})
+	b := s.as("otto")
+	page := b.get(one+"/snapshot").want(http.StatusOK).says("shop.customers", "sluice.snapshot")
+	b.fill(page, "#snapshot-form").want(http.StatusUnprocessableEntity).says("Choose at least one table")
+	b.follow(b.fill(page, "#snapshot-form", "tables", "shop.orders")).says("The copy of shop.orders was asked for")
+	s.told.mu.Lock()
+	asked := slices.Clone(s.told.source.asked)
+	s.told.mu.Unlock()
+	if !slices.Equal(asked, []string{"shop.orders"}) {
+		t.Errorf("asked for %q", asked)
+	}
+	s.as("vera").get(one + "/snapshot").want(http.StatusForbidden)
+	s.connector("sink", control.DesiredRunning)
+	b.get(sandbox + "/connectors/sink/snapshot").want(http.StatusNotFound)
+	b.post(one + "/stop").to(one)
+	b.get(one + "/snapshot").want(http.StatusOK).says("The reader does not run").hasNot("#snapshot-form")
+}
+
+// TestSourceGap: the reader waits for a choice without a topic or a partition.
+func TestSourceGap(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.reading("one", control.DesiredRunning, runner.PartitionStatus{Status: connector.Status{State: connector.StateGap, Cause: "Changes are lost."}, Lost: "binlog.000001 was removed.",
+		Choices: []connector.Choice{{Choice: "snapshot", Title: "Copy again", Risk: "Every row comes once more."}, {Choice: "stay", Title: "Stay", Risk: "Nothing moves."}}})
+	b := s.as("otto")
+	page := b.get(one).want(http.StatusOK).says("The reader waits for your choice", "binlog.000001 was removed.", "Every row comes once more.")
+	form := `form[action="` + one + `/choose"]`
+	b.fill(page, form).want(http.StatusUnprocessableEntity).says("Choose one of the ways on")
+	b.fill(page, form, "choice-0.choice", "explode").want(http.StatusUnprocessableEntity).says("not offered")
+}
+
+// TestSourcePosition shows what a source has saved, and sets it while it is stopped.
+func TestSourcePosition(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.reading("one", control.DesiredRunning, runner.PartitionStatus{Status: connector.Status{State: connector.StateRunning}})
+	s.told.source.saved = []connector.SourcePosition{{Partition: map[string]any{"server": "shop"}, Offset: map[string]any{"gtid": "0-1-77", "pos": 4}}}
+	b := s.as("otto")
+	b.get(one+"/position").want(http.StatusOK).says("only while the connector is stopped", "server: shop", "0-1-77").hasNot("textarea")
+	b.post(one + "/stop").to(one)
+	page := b.get(one + "/position").want(http.StatusOK).has("textarea")
+	const field = `offset.{"server":"shop"}`
+	b.fill(page, "#position-form").want(http.StatusUnprocessableEntity).says("Enter a position")
+	for _, bad := range []string{"{", "[]", "7", "null", `{"gtid":"0-1-5"} x`} {
+		b.fill(page, "#position-form", field, bad).want(http.StatusUnprocessableEntity).says("This is no JSON object").has(`textarea[aria-invalid=true]`)
+	}
+	b.fill(page, "#position-form", field, `{"gtid":"wrong"}`).want(http.StatusUnprocessableEntity).says("This is no GTID")
+	b.follow(b.fill(page, "#position-form", field, `{"gtid":"0-1-5"}`)).says("The positions of one were changed", "0-1-5")
+}
