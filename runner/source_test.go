@@ -8,6 +8,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -443,3 +444,39 @@ func TestSourcesGapIsChosen(t *testing.T)        { t.Parallel(); sourcesGap(t) }
 func TestSourcesKeptTopics(t *testing.T)         { t.Parallel(); sourcesKeptTopics(t) }
 func TestSourcesPositionIsLost(t *testing.T)     { t.Parallel(); sourcesLostPosition(t) }
 func TestSourceIsTakenOver(t *testing.T)         { t.Parallel(); sourceIsTakenOver(t) }
+
+// What a source may ask of the cluster, from many goroutines, over a connection that is
+// kept for a while.
+func TestClusterOfASource(t *testing.T) {
+	t.Parallel()
+	w := newSourceWorld(t)
+	c := w.sup.Deps(w.in, "asks", "uuid", connector.Config{}).Cluster
+	if _, exists, err := c.Topic(t.Context(), "none"+w.suffix); exists || err != nil {
+		t.Errorf("a topic that is missing: %v, %v", exists, err)
+	}
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			name := fmt.Sprintf("made-%d%s", i%3, w.suffix)
+			if err := c.CreateTopic(t.Context(), name, 6, map[string]string{"max.message.bytes": "2000000"}); err != nil {
+				t.Error(err)
+			}
+			shape, exists, err := c.Topic(t.Context(), name)
+			if want := (connector.TopicShape{Name: name, Partitions: 6, MaxMessageBytes: 2000000}); err != nil || !exists || shape != want {
+				t.Errorf("%+v, %v, %v", shape, exists, err)
+			}
+		})
+	}
+	all.Wait()
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, _, err := c.Topic(over, w.topic); err == nil {
+		t.Error("a question that was given up was answered")
+	}
+	if n, err := c.Room(t.Context()); n != -1 || err != nil {
+		t.Errorf("room for %d, %v", n, err)
+	}
+	if _, exists, err := c.Topic(t.Context(), w.topic); !exists || err != nil {
+		t.Errorf("after an error: %v, %v", exists, err)
+	}
+}
