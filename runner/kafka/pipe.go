@@ -136,6 +136,9 @@ func (p *pipe) send(transactionalID string, deadline time.Time, load []shipment)
 		return err
 	}
 	_, err := p.conn.Write(b)
+	if cap(b) > 2*requestBytes {
+		p.buf = nil
+	}
 	return err
 }
 

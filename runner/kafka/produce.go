@@ -36,14 +36,15 @@ const batchBytes = 900 << 10
 type writer struct {
 	*conn
 	transactionalID *string
-	id              int64 // -1: not idempotent
+	timeout         time.Duration // of transactions
+	id              int64         // -1: not idempotent
 	epoch           int16
 	sequence        map[TP]int32
 }
 
 // initProducer asks for a producer id. coordinator is nil for one without transactions.
 func (w *writer) initProducer(ctx context.Context, timeout time.Duration) error {
-	w.sequence = make(map[TP]int32)
+	w.sequence, w.timeout = make(map[TP]int32), timeout
 	attempt := func(b *sarama.Broker) (bool, error) {
 		req := &sarama.InitProducerIDRequest{
 			Version: initProducerVersion(w.conf.Version), TransactionalID: w.transactionalID,

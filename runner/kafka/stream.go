@@ -283,6 +283,8 @@ func (s *Stream) commit(ctx context.Context, b *Batch) error {
 	if err := s.send(ctx, b.used); err != nil {
 		if settled(b.used) {
 			s.w.abort(ctx, err)
+		} else {
+			s.w.outdate(ctx, err)
 		}
 		return err
 	}

@@ -64,10 +64,14 @@ func testStreamSilence(t *testing.T, ctx context.Context, b *bed) {
 	for _, step := range cutSteps() {
 		for _, mute := range []bool{false, true} {
 			proxy := newTap(t, b.c.Bootstrap[0])
+			commits := 0
 			s := must[*kafka.Stream](t)(kafka.OpenStream(ctx, proxy.through(b.c), kafka.StreamOptions{
 				TransactionalID: name, Timeout: 30 * time.Second,
 				Step: func(now string) error {
-					if now == step {
+					if now == kafka.TxnBegin {
+						commits++
+					}
+					if now == step && commits == 2 { // the first one connects
 						proxy.set(mute, !mute)
 					}
 					return nil
@@ -75,6 +79,10 @@ func testStreamSilence(t *testing.T, ctx context.Context, b *bed) {
 			}))
 			batch := s.NewBatch()
 			v := fmt.Sprint(step, mute)
+			batch.Append(kafka.TP{Topic: name}, nil, []byte("first"), nil, 0)
+			check(t, s.Commit(ctx, batch))
+			batch.Reset()
+			want = append(want, "first")
 			batch.Append(kafka.TP{Topic: name}, nil, []byte(v), nil, 0)
 			short, cancel := context.WithTimeout(ctx, 400*time.Millisecond)
 			begin := time.Now()
@@ -101,6 +109,42 @@ func testStreamSilence(t *testing.T, ctx context.Context, b *bed) {
 	}
 	if got := values(b.visible(t, ctx, kafka.TP{Topic: name})); !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
+	}
+}
+
+// A Commit that is called off while batches are under way does not leave its
+// transaction open for others to wait for.
+func testStreamCalledOff(t *testing.T, ctx context.Context, b *bed) {
+	name := b.topic(t, ctx, 1, nil)
+	proxy := newTap(t, b.c.Bootstrap[0])
+	commits := 0
+	s := must[*kafka.Stream](t)(kafka.OpenStream(ctx, proxy.through(b.c), kafka.StreamOptions{
+		TransactionalID: name, Timeout: time.Minute,
+		Step: func(now string) error {
+			if now == kafka.TxnBegin {
+				commits++
+			}
+			if now == kafka.TxnProduce && commits == 2 { // the first one connects
+				proxy.set(false, true)
+				time.AfterFunc(300*time.Millisecond, func() { proxy.set(false, false) })
+			}
+			return nil
+		},
+	}))
+	defer s.Close()
+	batch := s.NewBatch()
+	batch.Append(kafka.TP{Topic: name}, nil, []byte("x"), nil, 0)
+	check(t, s.Commit(ctx, batch))
+	short, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
+	defer cancel()
+	err := s.Commit(short, batch)
+	if err == nil || errors.Is(err, kafka.ErrUnanswered) {
+		t.Errorf("called off: %v", err)
+	}
+	soon, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	if got := b.visible(t, soon, kafka.TP{Topic: name}); len(got) != 1 {
+		t.Errorf("visible: %v", values(got))
 	}
 }
 
@@ -143,23 +187,31 @@ type ledger struct {
 	topic      string
 	state      kafka.TP
 	partitions int32
-	reopened   int
+	patience   time.Duration // of a Commit; 0: a second or less
+
+	batches  int // that were written
+	want     [][]string
+	reopened int
 }
 
+// run writes so many batches and compares everything. It may be called again.
 func (l *ledger) run(t *testing.T, ctx context.Context, batches, records int) {
 	t.Helper()
+	if l.want == nil {
+		l.want = make([][]string, l.partitions)
+	}
+	want := l.want
 	var s *kafka.Stream
 	defer func() {
 		if s != nil {
 			s.Close()
 		}
 	}()
-	want := make([][]string, l.partitions)
 	sent := must[*kafka.Stream](t)(kafka.OpenStream(ctx, l.b.c, kafka.StreamOptions{TransactionalID: l.topic, Timeout: 30 * time.Second, Compression: "lz4"}))
 	must[int32](t)(sent.Partitions(ctx, l.topic)) // and what a batch may be
 	sent.Close()
 	batch := sent.NewBatch()
-	for n := range batches {
+	for n := l.batches; n < l.batches+batches; n++ {
 		batch.Reset()
 		for i := range records {
 			p := int32(rand.IntN(int(l.partitions)))
@@ -170,7 +222,7 @@ func (l *ledger) run(t *testing.T, ctx context.Context, batches, records int) {
 		batch.Append(l.state, nil, fmt.Append(nil, n), nil, 0)
 		for {
 			if s == nil {
-				short, cancel := context.WithTimeout(ctx, time.Second)
+				short, cancel := context.WithTimeout(ctx, max(l.patience, time.Second))
 				var err error
 				s, err = kafka.OpenStream(short, l.c, kafka.StreamOptions{TransactionalID: l.topic, Timeout: 30 * time.Second, Compression: "lz4"})
 				cancel()
@@ -185,7 +237,11 @@ func (l *ledger) run(t *testing.T, ctx context.Context, batches, records int) {
 					break // it was taken after all
 				}
 			}
-			short, cancel := context.WithTimeout(ctx, time.Duration(200+rand.IntN(1000))*time.Millisecond)
+			patience := l.patience
+			if patience == 0 {
+				patience = time.Duration(200+rand.IntN(1000)) * time.Millisecond
+			}
+			short, cancel := context.WithTimeout(ctx, patience)
 			err := s.Commit(short, batch)
 			cancel()
 			if err == nil {
@@ -199,13 +255,14 @@ func (l *ledger) run(t *testing.T, ctx context.Context, batches, records int) {
 			s = nil
 		}
 	}
+	l.batches += batches
 	for p := range l.partitions {
 		if got := values(l.b.visible(t, ctx, kafka.TP{Topic: l.topic, Partition: p})); !slices.Equal(got, want[p]) {
 			t.Errorf("partition %d: %d records, want %d in order", p, len(got), len(want[p]))
 		}
 	}
-	if got := l.b.visible(t, ctx, l.state); len(got) != batches {
-		t.Errorf("%d states, want %d", len(got), batches)
+	if got := l.b.visible(t, ctx, l.state); len(got) != l.batches {
+		t.Errorf("%d states, want %d", len(got), l.batches)
 	}
 }
 

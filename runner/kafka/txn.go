@@ -138,6 +138,31 @@ func (t *Txn) fill(ctx context.Context, records []Out, m Member, positions map[T
 	return nil
 }
 
+// outdate aborts a transaction of which something may still be under way: it asks for
+// the next epoch of this producer, and what arrives late has the old one. Without it
+// readers would wait until the transaction times out, if nobody opens the next producer
+// soon. A producer that is not the newest any more is refused (KIP-360, brokers ≥ 2.5),
+// so that nobody else is fenced.
+func (w *writer) outdate(ctx context.Context, err error) {
+	if errors.Is(err, ErrProducerFenced) || initProducerVersion(w.conf.Version) < 3 {
+		return
+	}
+	w.dials.breakAll() // a request that waits for a silent broker is in the way
+	short, stop := context.WithTimeout(context.WithoutCancel(ctx), abortFor)
+	defer stop()
+	_ = w.coordinateTxn(short, func(b *sarama.Broker) (bool, error) {
+		req := &sarama.InitProducerIDRequest{
+			Version: initProducerVersion(w.conf.Version), TransactionalID: w.transactionalID,
+			TransactionTimeout: w.timeout, ProducerID: w.id, ProducerEpoch: w.epoch,
+		}
+		r, err := await(short, func() (*sarama.InitProducerIDResponse, error) { return b.InitProducerID(req) }, nil)
+		if err == nil && r.Err != sarama.ErrNoError {
+			return moved(r.Err) || leaderMoved(r.Err) || r.Err == sarama.ErrConcurrentTransactions, r.Err
+		}
+		return err != nil, err
+	})
+}
+
 // txnAgain tells whether a coordinator's answer is worth asking again.
 func txnAgain(e sarama.KError) bool {
 	return moved(e) || leaderMoved(e) || e == sarama.ErrConcurrentTransactions || e == sarama.ErrUnknownTopicOrPartition
