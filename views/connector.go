@@ -208,13 +208,13 @@ type ConnectorPositionPage struct {
 	ConnectorFrame
 	Rows    []PositionRow
 	Source  []SourcePositionRow // of a source, in the place of Rows
-	Error   string   // why they could not be read
-	Errors  []string // of the form
-	URL     string   // posted to, changes positions; empty while that is not possible
-	Reset   string   // posted to, removes all positions
-	Why     string   // why positions cannot be changed now
-	StopURL string   // posted to, stops the connector; empty when the user may not or it is stopped
-	Pending []string // deliveries that are not settled; a change must be forced
+	Error   string              // why they could not be read
+	Errors  []string            // of the form
+	URL     string              // posted to, changes positions; empty while that is not possible
+	Reset   string              // posted to, removes all positions
+	Why     string              // why positions cannot be changed now
+	StopURL string              // posted to, stops the connector; empty when the user may not or it is stopped
+	Pending []string            // deliveries that are not settled; a change must be forced
 	Forced  bool
 }
 

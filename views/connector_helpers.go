@@ -70,9 +70,7 @@ func choiceTitle(ctx context.Context, c ChoiceForm) string {
 // what is lost, as a sentence.
 func (c ChoiceForm) what() string {
 	first, _, _ := strings.Cut(c.Lost, "\n")
-	if r, n := utf8.DecodeRuneInString(first); n > 0 {
-		first = string(unicode.ToUpper(r)) + first[n:]
-	}
+	first = begun(first)
 	if first != "" && !strings.HasSuffix(first, ".") {
 		first += "."
 	}
@@ -85,7 +83,20 @@ func (c ChoiceForm) which() []string {
 	if !more {
 		return nil
 	}
-	return strings.Split(rest, "\n")
+	out := strings.Split(rest, "\n")
+	for i := range out {
+		out[i] = begun(out[i])
+	}
+	return out
+}
+
+// begun is a text with a capital letter.
+func begun(text string) string {
+	r, n := utf8.DecodeRuneInString(text)
+	if n == 0 {
+		return text
+	}
+	return string(unicode.ToUpper(r)) + text[n:]
 }
 
 // choiceField offers the ways on. Nothing is chosen beforehand: each has its risk.

@@ -47,6 +47,9 @@ func (c *Console) showPreview(q *request, d wizardDraft, status int, refused map
 	if m.Quota, err = c.quotaNotice(q, m.URL); err != nil {
 		return err
 	}
+	if m.Quota != nil && m.Blocked == "" {
+		m.Blocked = text.T(q.Request.Context(), "quota.full", m.Quota.Used, m.Quota.Quota)
+	}
 	if m.Quota != nil && status == http.StatusForbidden {
 		m.Errors = nil // the notice says it, and what can be done
 	}
