@@ -11,15 +11,17 @@ import (
 // Kafka (help.aliyun.com, DataWorks, "Appendix: Message format"): one JSON object a
 // message, with the table's columns in each.
 type dataWorks struct {
-	o        Options
-	clock    wallClock
-	plans    map[*row.Table]*dataWorksTable
-	last     *dataWorksTable
-	buf      []byte
-	ends     [2]int // where the two messages of a change end in buf
-	key      []byte
-	message  Message
-	snapshot []record.Header
+	o           Options
+	clock       wallClock
+	plans       map[*row.Table]*dataWorksTable
+	last        *dataWorksTable
+	times       []byte // the part of a message with the times
+	event, read int64  // that it was made of
+	buf         []byte
+	ends        [2]int // where the two messages of a change end in buf
+	key         []byte
+	message     Message
+	snapshot    []record.Header
 }
 
 // dataWorksTable is what messages of a table have in common.
@@ -191,13 +193,10 @@ func (e *dataWorks) value(p *dataWorksTable, c *Change, before, after row.Row, o
 func (e *dataWorks) tail(b []byte, sequence func() uint64, o *Origin, op, statement string) []byte {
 	b = append(b, `,"sequenceId":"`...)
 	b = strconv.AppendUint(b, sequence(), 10)
-	b = append(b, `","timestamp":{"eventTime":`...)
-	b = strconv.AppendInt(b, o.EventTime, 10)
-	b = append(b, `,"systemTime":`...)
-	b = strconv.AppendInt(b, o.ReadTime, 10)
-	b = append(b, `,"checkpointTime":`...)
-	b = strconv.AppendInt(b, o.EventTime, 10)
-	b = append(b, `},"op":"`...)
+	if len(e.times) == 0 || e.event != o.EventTime || e.read != o.ReadTime {
+		e.keepTimes(o)
+	}
+	b = append(b, e.times...)
 	b = append(b, op...)
 	b = append(b, `","ddl":`...)
 	if statement == "" {
@@ -206,6 +205,18 @@ func (e *dataWorks) tail(b []byte, sequence func() uint64, o *Origin, op, statem
 		b = appendQuotedString(b, statement)
 	}
 	return append(b, `},"version":"0.0.1"}`...)
+}
+
+// keepTimes builds the part with the times: most rows share it with the row before.
+func (e *dataWorks) keepTimes(o *Origin) {
+	e.event, e.read = o.EventTime, o.ReadTime
+	b := append(e.times[:0], `","timestamp":{"eventTime":`...)
+	b = strconv.AppendInt(b, o.EventTime, 10)
+	b = append(b, `,"systemTime":`...)
+	b = strconv.AppendInt(b, o.ReadTime, 10)
+	b = append(b, `,"checkpointTime":`...)
+	b = strconv.AppendInt(b, o.EventTime, 10)
+	e.times = append(b, `},"op":"`...)
 }
 
 // image appends a row, or null.

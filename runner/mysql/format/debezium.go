@@ -20,8 +20,12 @@ type debezium struct {
 	buf      []byte
 	key, old []byte
 	scratch  []byte
-	message  Message
-	headers  []record.Header
+	// Parts of a message that most share with the one before, and what they were made of.
+	head, thread, times []byte
+	of                  sourceOf
+	read                int64
+	message             Message
+	headers             []record.Header
 }
 
 // debeziumTable is what messages of a table have in common.
@@ -172,11 +176,15 @@ func (e *debezium) value(b []byte, p *debeziumTable, c *Change, before, after ro
 		return b, err
 	}
 	b = e.source(b, p, c)
-	b = append(append(append(b, `,"transaction":null,"op":"`...), op), `","ts_ms":`...)
-	b = strconv.AppendInt(b, c.ReadTime, 10)
-	b = strconv.AppendInt(append(b, `,"ts_us":`...), c.ReadTime*1000, 10)
-	b = strconv.AppendInt(append(b, `,"ts_ns":`...), c.ReadTime*1_000_000, 10)
-	return append(b, '}'), nil
+	b = append(append(b, `,"transaction":null,"op":"`...), op)
+	if len(e.times) == 0 || e.read != c.ReadTime {
+		e.read = c.ReadTime
+		e.times = strconv.AppendInt(append(e.times[:0], `","ts_ms":`...), c.ReadTime, 10)
+		e.times = strconv.AppendInt(append(e.times, `,"ts_us":`...), c.ReadTime*1000, 10)
+		e.times = strconv.AppendInt(append(e.times, `,"ts_ns":`...), c.ReadTime*1_000_000, 10)
+		e.times = append(e.times, '}')
+	}
+	return append(b, e.times...), nil
 }
 
 func (e *debezium) image(b []byte, p *debeziumTable, r row.Row) (_ []byte, err error) {
@@ -196,9 +204,29 @@ func (e *debezium) image(b []byte, p *debeziumTable, r row.Row) (_ []byte, err e
 	return append(b, '}'), nil
 }
 
-// source appends where the change comes from.
+// sourceOf is what a source block was made of.
+type sourceOf struct {
+	plan           *debeziumTable
+	snapshot, last bool
+	origin         Origin // but RowIndex and ReadTime
+}
+
+// source appends where the change comes from. All but the row's number is the same for
+// the rows of an event.
 func (e *debezium) source(b []byte, p *debeziumTable, c *Change) []byte {
-	b = append(b, `,"source":{"version":"sluice","connector":"mysql","name":`...)
+	of := sourceOf{plan: p, snapshot: c.Snapshot, last: c.LastOfSnapshot, origin: c.Origin}
+	of.origin.RowIndex, of.origin.ReadTime = 0, 0
+	if of != e.of || len(e.head) == 0 {
+		e.of = of
+		e.keepSource(p, c)
+	}
+	b = strconv.AppendInt(append(b, e.head...), int64(c.RowIndex), 10)
+	return append(b, e.thread...)
+}
+
+// keepSource builds the source block around the row's number.
+func (e *debezium) keepSource(p *debeziumTable, c *Change) {
+	b := append(e.head[:0], `,"source":{"version":"sluice","connector":"mysql","name":`...)
 	b = appendQuotedString(b, e.o.Name)
 	b = strconv.AppendInt(append(b, `,"ts_ms":`...), c.EventTime, 10)
 	b = append(b, `,"snapshot":"`...)
@@ -221,14 +249,14 @@ func (e *debezium) source(b []byte, p *debeziumTable, c *Change) []byte {
 	}
 	b = appendQuotedString(append(b, `,"file":`...), c.File)
 	b = strconv.AppendUint(append(b, `,"pos":`...), c.Pos, 10)
-	b = strconv.AppendInt(append(b, `,"row":`...), int64(c.RowIndex), 10)
-	b = append(b, `,"thread":`...)
+	e.head = append(b, `,"row":`...)
+	b = append(e.thread[:0], `,"thread":`...)
 	if c.Thread == 0 {
 		b = append(b, "null"...)
 	} else {
 		b = strconv.AppendUint(b, uint64(c.Thread), 10)
 	}
-	return append(b, `,"query":null}`...)
+	e.thread = append(b, `,"query":null}`...)
 }
 
 // DDL implements Encoder: schema changes have no message in the topics of tables.

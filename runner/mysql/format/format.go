@@ -111,6 +111,8 @@ type Options struct {
 	MariaDB bool
 	// Name is the connector's topic prefix, Debezium's logical server name.
 	Name string
+
+	scratch []byte
 }
 
 // Formats of New.

@@ -57,9 +57,11 @@ func appendShortest(dst []byte, f float64, bits int) []byte {
 func (o *Options) text(dst []byte, c *row.Column, v *row.Value) (out []byte, ok bool) {
 	switch c.Kind {
 	case row.Enum:
-		return appendQuotedString(dst, c.Member(v.N)), true
+		o.scratch = append(o.scratch[:0], c.Member(v.N)...)
+		return appendQuoted(dst, o.scratch), true
 	case row.Set:
-		return appendQuoted(dst, c.AppendSet(nil, v.N)), true
+		o.scratch = c.AppendSet(o.scratch[:0], v.N)
+		return appendQuoted(dst, o.scratch), true
 	}
 	if v.State != row.Invalid {
 		return appendQuoted(dst, v.B), true
