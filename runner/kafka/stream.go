@@ -106,7 +106,7 @@ func (s *Stream) Broken() bool {
 // Close ends the client. A transaction that is open stays so until the next OpenStream
 // with the same id or until its timeout.
 func (s *Stream) Close() error {
-	s.w.dials.shut() // a transaction that waits for an answer ends
+	err := s.w.close() // a Commit that waits for an answer ends
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, p := range s.pipes {
@@ -114,7 +114,7 @@ func (s *Stream) Close() error {
 	}
 	clear(s.pipes)
 	s.broken = true
-	return s.w.close()
+	return err
 }
 
 // NewBatch returns an empty Batch with the compression of s.
@@ -264,14 +264,10 @@ func (s *Stream) Commit(ctx context.Context, b *Batch) error {
 }
 
 func (s *Stream) commit(ctx context.Context, b *Batch) error {
-	tps := make([]TP, len(b.used))
-	for i, shelf := range b.used {
-		tps[i] = shelf.tp
-	}
 	if err := s.step(TxnBegin); err != nil {
 		return err
 	}
-	if err := s.w.enlist(ctx, tps); err != nil {
+	if err := s.w.enlist(ctx, tpsOf(b.used)); err != nil {
 		if answered(err) {
 			s.w.abort(ctx, err)
 		}
@@ -297,4 +293,12 @@ func (s *Stream) commit(ctx context.Context, b *Batch) error {
 		return err
 	}
 	return s.step(TxnEnded)
+}
+
+func tpsOf(shelves []*shelf) []TP {
+	tps := make([]TP, len(shelves))
+	for i, shelf := range shelves {
+		tps[i] = shelf.tp
+	}
+	return tps
 }

@@ -20,14 +20,17 @@ const (
 	pipeDepth = 5
 	// requestBytes is where a request is cut that has a batch already.
 	requestBytes = 4 << 20
+	// missingFor is how long a topic may be unknown to its leader until it is believed to
+	// be missing: right after its creation a broker may not know it yet.
+	missingFor = 2 * time.Second
 )
 
 // sending is how far the parcels of a shelf are with the transaction under way.
 type sending struct {
-	acked   int   // so many does the broker have
-	next    int   // the first that was not sent since the last trouble
-	refused error // the answer to the first that the broker does not have
-	unknown int   // how often the topic was said to be missing
+	acked   int       // so many does the broker have
+	next    int       // the first that was not sent since the last trouble
+	refused error     // the answer to the first that the broker does not have
+	missing time.Time // when the topic was said to be missing first
 }
 
 // errOrder: a broker took a batch although it refused one before it. The order is lost.
@@ -94,8 +97,8 @@ func (s *Stream) refresh(ctx context.Context, left []*shelf) {
 // that are too large and hold several records are cut.
 func (s *Stream) judge(left []*shelf) error {
 	for _, shelf := range left {
-		if errors.Is(shelf.refused, sarama.ErrUnknownTopicOrPartition) {
-			shelf.unknown++
+		if errors.Is(shelf.refused, sarama.ErrUnknownTopicOrPartition) && shelf.missing.IsZero() {
+			shelf.missing = time.Now()
 		}
 		err := shelf.refused
 		if !hopeless(shelf) {
@@ -117,7 +120,7 @@ func hopeless(s *shelf) bool {
 	case err == nil:
 		return false
 	case errors.Is(err, sarama.ErrUnknownTopicOrPartition):
-		return s.unknown >= unknownLimit
+		return !s.missing.IsZero() && time.Since(s.missing) > missingFor
 	case errors.Is(err, sarama.ErrMessageSizeTooLarge):
 		return s.done[s.acked].count == 1
 	default:
@@ -151,10 +154,11 @@ func (s *Stream) round(ctx context.Context, left []*shelf, deadline time.Time) e
 		leader *sarama.Broker
 		err    error
 	}
+	tps := tpsOf(left)
 	leaders, err := await(ctx, func() ([]found, error) {
-		all := make([]found, len(left))
-		for i, shelf := range left {
-			all[i].leader, all[i].err = s.w.client.Leader(shelf.tp.Topic, shelf.tp.Partition)
+		all := make([]found, len(tps))
+		for i, tp := range tps {
+			all[i].leader, all[i].err = s.w.client.Leader(tp.Topic, tp.Partition)
 		}
 		return all, nil
 	}, nil)
@@ -166,9 +170,15 @@ func (s *Stream) round(ctx context.Context, left []*shelf, deadline time.Time) e
 		shelves []*shelf
 	}
 	var legs []leg
+	var away error // no broker could be asked
 	for i, f := range leaders {
-		if f.err != nil {
+		switch {
+		case f.err == nil:
+		case answered(f.err):
 			left[i].refused = f.err
+			continue
+		default:
+			away = fmt.Errorf("asking who leads %v: %w", tps[i], f.err)
 			continue
 		}
 		at := slices.IndexFunc(legs, func(l leg) bool { return l.leader.ID() == f.leader.ID() })
@@ -187,7 +197,7 @@ func (s *Stream) round(ctx context.Context, left []*shelf, deadline time.Time) e
 		errs[0] = s.leg(ctx, legs[0].leader, legs[0].shelves, &halt, deadline)
 	}
 	wait.Wait()
-	return errors.Join(errs...)
+	return errors.Join(append(errs, away)...)
 }
 
 // leg sends the parcels of one leader until one is refused, then it waits for the

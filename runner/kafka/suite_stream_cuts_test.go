@@ -148,6 +148,38 @@ func testStreamCalledOff(t *testing.T, ctx context.Context, b *bed) {
 	}
 }
 
+// Close ends a Commit that waits for brokers that do not answer.
+func testStreamClose(t *testing.T, ctx context.Context, b *bed) {
+	name := b.topic(t, ctx, 1, nil)
+	for _, mute := range []bool{false, true} {
+		proxy := newTap(t, b.c.Bootstrap[0])
+		waits := make(chan struct{}, 10)
+		s := must[*kafka.Stream](t)(kafka.OpenStream(ctx, proxy.through(b.c), kafka.StreamOptions{
+			TransactionalID: name, Timeout: time.Minute,
+			Step: func(now string) error {
+				if now == kafka.TxnProduce {
+					proxy.set(mute, !mute)
+					waits <- struct{}{}
+				}
+				return nil
+			},
+		}))
+		batch := s.NewBatch()
+		batch.Append(kafka.TP{Topic: name}, nil, []byte("x"), nil, 0)
+		ended := make(chan error)
+		go func() { ended <- s.Commit(ctx, batch) }()
+		<-waits
+		begin := time.Now()
+		check(t, s.Close())
+		if err := <-ended; err == nil {
+			t.Error("committed")
+		}
+		if took := time.Since(begin); took > 5*time.Second {
+			t.Errorf("ended after %s", took)
+		}
+	}
+}
+
 // A step that fails ends Commit as if the process had died there.
 func testStreamSteps(t *testing.T, ctx context.Context, b *bed) {
 	name := b.topic(t, ctx, 1, nil)

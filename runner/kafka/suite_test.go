@@ -15,7 +15,7 @@ import (
 func suite(t *testing.T, cluster func(t *testing.T) kafka.Cluster) {
 	for name, f := range map[string]func(*testing.T, context.Context, *bed){
 		"admin": testAdmin, "reader": testReader, "positions": testPositions, "fencing": testFencing,
-		"unanswered": testUnanswered, "consumer": testConsumer, "many partitions": testManyPartitions, "txn": testTxn, "producer": testProducer, "stream": testStream, "stream refusals": testStreamRefusals, "stream cuts": testStreamCuts, "stream called off": testStreamCalledOff, "stream silence": testStreamSilence, "stream steps": testStreamSteps, "stream ledger": testStreamLedger,
+		"unanswered": testUnanswered, "consumer": testConsumer, "many partitions": testManyPartitions, "txn": testTxn, "producer": testProducer, "stream": testStream, "stream refusals": testStreamRefusals, "stream cuts": testStreamCuts, "stream close": testStreamClose, "stream called off": testStreamCalledOff, "stream silence": testStreamSilence, "stream steps": testStreamSteps, "stream ledger": testStreamLedger,
 		"missing topic": testMissingTopic, "cancel join": testCancelJoin, "at time": testAtTime,
 	} {
 		t.Run(name, func(t *testing.T) {

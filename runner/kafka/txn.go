@@ -62,8 +62,7 @@ func (t *Txn) Close() error { return t.w.close() }
 //   - ErrUnanswered: the commit was asked for and it is not known whether it took
 //     place. Join the group anew and read the positions.
 //   - ErrRebalance, ErrFenced (ErrProducerFenced when it is not m): m or this producer
-//     is stale. Nothing became visible,
-//     unless the error is also ErrUnanswered.
+//     is stale. Nothing became visible, unless the error is also ErrUnanswered.
 //   - ErrMessageTooLarge, ErrNoTopic, ErrDenied and others: nothing became visible.
 //
 // After any error the Txn is broken.
