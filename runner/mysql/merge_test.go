@@ -168,6 +168,9 @@ func once(t *testing.T, o *outbox) {
 	there := map[string]bool{}
 	for _, f := range o.facts {
 		for _, w := range f {
+			if w.key == "" {
+				continue
+			}
 			switch w.Op {
 			case "insert":
 				k := w.topic + "\x00" + w.key
