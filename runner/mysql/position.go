@@ -36,6 +36,9 @@ type position struct {
 	// left out, those in Open are read again.
 	From *startPoint `json:"from,omitempty"`
 	Open []prepared  `json:"open,omitempty"`
+	// Blind: prepared transactions could not be listed when the start point was taken (the
+	// account may not). A COMMIT of one whose PREPARE was not read is then a Gap.
+	Blind bool `json:"blind,omitempty"`
 	// Partial is a transaction of which a part is visible.
 	Partial *partial `json:"partial,omitempty"`
 	// Sequence is the last sequenceId that was given, Schema counts definitions of tables.
@@ -86,6 +89,7 @@ type progress struct {
 	from    *startPoint
 	open    []prepared
 	partial *partial
+	blind   bool
 
 	sequence, schema uint64
 	time             int64
@@ -97,7 +101,7 @@ type progress struct {
 // resume makes a progress of what is saved, for a server of that flavour and mode.
 func (p *position) resume(srv *server) (*progress, error) {
 	g := &progress{mariadb: srv.MariaDB(), flavor: p.Flavor, gtid: srv.GTID, server: p.Server, at: filePos{p.File, p.Pos},
-		from: p.From, open: p.Open, partial: p.Partial, sequence: p.Sequence, schema: p.Schema, time: p.Time}
+		from: p.From, open: p.Open, partial: p.Partial, blind: p.Blind, sequence: p.Sequence, schema: p.Schema, time: p.Time}
 	var err error
 	switch {
 	case p.Mode != modeGTID:
@@ -157,6 +161,9 @@ func (g *progress) entry() connector.Entry {
 	}
 	if len(g.open) > 0 {
 		b = appendJSON(append(b, `,"open":`...), g.open)
+	}
+	if g.blind {
+		b = append(b, `,"blind":true`...)
 	}
 	if g.partial != nil {
 		b = appendJSON(append(b, `,"partial":`...), g.partial)

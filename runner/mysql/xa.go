@@ -204,7 +204,7 @@ func (r *reader) prepare(ctx context.Context, e *event) error {
 		}
 		r.xa.drop(xid)
 		return r.commit(ctx)
-	case rows.rows == 0: // nothing of ours: its decision will tell us nothing
+	case rows.rows == 0 && !r.done.blind: // nothing of ours: its decision will tell us nothing
 		r.xa.drop(xid)
 		return r.endGroup(ctx, true)
 	}
@@ -239,8 +239,12 @@ func (r *reader) decide(ctx context.Context, xid string, commit bool) error {
 		return r.endGroup(ctx, false)
 	}
 	at := slices.IndexFunc(r.done.open, func(p prepared) bool { return p.XID == xid })
-	if at < 0 { // it had no rows of ours
-		return r.endGroup(ctx, true)
+	if at < 0 {
+		if commit && r.done.blind {
+			return &connector.GapError{Lost: fmt.Sprintf("transaction %s was prepared before the reader's start point and is committed now (at %s, %s): its rows were neither copied nor read", xid, r.at, timeText(r.group.millis)),
+				Choices: gapChoices()}
+		}
+		return r.endGroup(ctx, true) // it had no rows of ours
 	}
 	rows := r.xa.by[xid]
 	if rows == nil {

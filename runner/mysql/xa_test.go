@@ -116,3 +116,30 @@ func TestRule18PreparedDuringCopy(t *testing.T) {
 		once(t, b.out)
 	})
 }
+
+// Rule 18: an account that may not list prepared transactions is served; the COMMIT of
+// one that was prepared before the start is a Gap, never a silent loss.
+func TestRule18WithoutXARecover(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, beds.MySQL)
+	b.s.Exec("REVOKE XA_RECOVER_ADMIN ON *.* FROM 'sluice'@'%'", "CREATE TABLE shop.a (id INT PRIMARY KEY, v VARCHAR(3000))", "CREATE DATABASE other", "CREATE TABLE other.o (id INT PRIMARY KEY)")
+	b.prepare("'early'", "INSERT INTO shop.a VALUES (1,'one')")
+	b.prepare("'dropped'", "INSERT INTO shop.a VALUES (5,'five')")
+	r := b.run()
+	b.waitFor("the copy", func() bool { return tableOf(b.out, "a").State == stateDone })
+	b.prepare("'mine'", "INSERT INTO shop.a VALUES (2,'two')")
+	b.prepare("'theirs'", "INSERT INTO other.o VALUES (1)")
+	b.session("XA START 'nothing'", "SELECT 1", "XA END 'nothing'", "XA PREPARE 'nothing'", "XA COMMIT 'nothing'")
+	b.s.Exec("XA ROLLBACK 'dropped'")
+	b.waitFor("two open ones", func() bool { return len(b.out.position().Open) == 2 })
+	if err := r.crash(); err != nil {
+		t.Fatal(err)
+	}
+	r = b.run()
+	b.s.Exec("XA COMMIT 'theirs'", "XA COMMIT 'mine'")
+	b.waitFor("mine", func() bool { return b.out.count("p_a/insert") == 1 && len(b.out.position().Open) == 0 })
+	b.s.Exec("XA COMMIT 'early'")
+	b.gap(r.ends(), "6561726c79")
+	b.run(choiceSnapshot)
+	b.equal("a")
+}
