@@ -33,6 +33,9 @@ type SourceUnderTest struct {
 	Away func(t *testing.T, off bool)
 	// Part is one that Snapshotter takes; "" when the source is none.
 	Part string
+	// MaxOpen bounds what is written between two Marks while the changes are small, in bytes;
+	// 0 = 1 MiB.
+	MaxOpen int64
 	// Patience bounds every wait; 0 = 20 s.
 	Patience time.Duration
 }
@@ -56,6 +59,9 @@ func SourceSuite(t *testing.T, open func(t *testing.T) SourceUnderTest) {
 			u := open(t)
 			if u.Patience == 0 {
 				u.Patience = 20 * time.Second
+			}
+			if u.MaxOpen == 0 {
+				u.MaxOpen = 1 << 20
 			}
 			c := &sourceCase{SourceUnderTest: u, box: NewOutbox()}
 			f(t, c)
@@ -98,6 +104,9 @@ func (c *sourceCase) run(t *testing.T, choice string, onMark func(int) (bool, er
 	go func() {
 		err := l.source.Run(ctx, start, out)
 		out.Close()
+		if n := out.Largest(); n > c.MaxOpen {
+			out.complain("%d bytes were written without a Mark", n)
+		}
 		if cerr := l.source.Close(); err == nil {
 			err = cerr
 		}
