@@ -82,14 +82,13 @@ func writeLibrary(l load, values [][]byte) ([]float64, time.Duration, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	failed := make(chan error, 1)
+	failed := make(chan error)
 	go func() {
+		var err error
 		for e := range p.Errors() {
-			select {
-			case failed <- e.Err:
-			default:
-			}
+			err = e.Err
 		}
+		failed <- err
 	}()
 	var commits []float64
 	start := time.Now()
@@ -111,10 +110,5 @@ func writeLibrary(l load, values [][]byte) ([]float64, time.Duration, error) {
 		commits = append(commits, time.Since(begin).Seconds()*1e3)
 	}
 	took := time.Since(start)
-	select {
-	case err := <-failed:
-		return nil, 0, errors.Join(err, p.Close())
-	default:
-	}
-	return commits, took, p.Close()
+	return commits, took, errors.Join(p.Close(), <-failed)
 }

@@ -30,7 +30,7 @@ func rules() map[string][]string {
 		"catalog": {"connector", "oss", "fc", "maxcompute", "mysql"},
 		// What measures and tests the program from outside: nothing of the program imports it.
 		"e2e":   {"record", "sandbox"},
-		"bench": {"e2e", "sandbox", "models", "runner", "catalog", "connector", "record"},
+		"bench": {"e2e", "sandbox", "models", "runner", "catalog", "connector", "record", "kafka"},
 	}
 	for _, folder := range []string{"oss", "fc", "maxcompute", "mysql"} {
 		r[folder] = []string{"connector", "record", "aliyun", "egress"}
