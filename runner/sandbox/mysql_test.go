@@ -71,8 +71,8 @@ func TestMySQLShop(t *testing.T) {
 	conn := asConnector(t, m)
 	for query, want := range map[string]int64{
 		"SELECT COUNT(*) FROM customers": shopCustomers, "SELECT COUNT(*) FROM products": int64(len(catalogue())),
-		"SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'shop'":                                     5,
-		"SELECT COUNT(*) FROM information_schema.STATISTICS WHERE TABLE_NAME = 'page_views' AND INDEX_NAME = 'PRIMARY'":  0,
+		"SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'shop'":                                      5,
+		"SELECT COUNT(*) FROM information_schema.STATISTICS WHERE TABLE_NAME = 'page_views' AND INDEX_NAME = 'PRIMARY'":   0,
 		"SELECT @@log_bin + (@@binlog_format = 'ROW') + (@@binlog_row_image = 'FULL') + (@@binlog_row_metadata = 'FULL')": 4,
 	} {
 		if got := number(t, conn, query); got != want {
