@@ -40,7 +40,7 @@ func (mariaDB) command() (string, []string, error) {
 }
 
 func (mariaDB) settings() map[string]string {
-	return map[string]string{"binlog_format": "ROW", "innodb_log_file_size": "16M", "aria_log_file_size": "8M"}
+	return map[string]string{"binlog_format": "ROW", "log_slave_updates": "ON", "innodb_log_file_size": "16M", "aria_log_file_size": "8M"}
 }
 
 func (m mariaDB) template() (string, error) {

@@ -167,3 +167,34 @@ func (s *Server) KillConnections(user string) int {
 	}
 	return n
 }
+
+// Follow makes the server a replica of another one, by GTID.
+func (s *Server) Follow(source *Server) {
+	s.t.Helper()
+	source.Exec("CREATE USER replica@'%' IDENTIFIED BY 'replica'", "GRANT REPLICATION SLAVE ON *.* TO replica@'%'")
+	if s.Flavor == MariaDB {
+		s.Exec(fmt.Sprintf("CHANGE MASTER TO MASTER_HOST='%s', MASTER_PORT=%d, MASTER_USER='replica', MASTER_PASSWORD='replica', MASTER_USE_GTID=slave_pos", source.Host, source.Port), "START SLAVE")
+		return
+	}
+	s.Exec(fmt.Sprintf("CHANGE REPLICATION SOURCE TO SOURCE_HOST='%s', SOURCE_PORT=%d, SOURCE_USER='replica', SOURCE_PASSWORD='replica', SOURCE_AUTO_POSITION=1, GET_SOURCE_PUBLIC_KEY=1",
+		source.Host, source.Port), "START REPLICA")
+}
+
+// AwaitExecuted waits until a replica has executed what its source has.
+func (s *Server) AwaitExecuted(source *Server) {
+	s.t.Helper()
+	harness.Eventually(s.t, 30*time.Second, "the replica has executed everything", func() (bool, string) {
+		want, got := source.Executed(), s.Executed()
+		return want == got, got + " of " + want
+	})
+}
+
+// Promote ends a server's being a replica.
+func (s *Server) Promote() {
+	s.t.Helper()
+	if s.Flavor == MariaDB {
+		s.Exec("STOP SLAVE", "RESET SLAVE ALL")
+		return
+	}
+	s.Exec("STOP REPLICA", "RESET REPLICA ALL")
+}

@@ -29,6 +29,8 @@ type KafkaOptions struct {
 	Secure     bool              // adds SSL, SASL_PLAINTEXT and SASL_SSL listeners (PLAIN, SCRAM-SHA-256 and -512)
 	HeapMB     int               // 512 when 0
 	Throughput bool              // the JVM as in production, instead of one that starts fast and compiles little
+
+	proxy *Proxy // of the listener PROXIED of one node
 }
 
 // Kafka is a real Apache Kafka cluster (KRaft, broker and controller in one process a node).

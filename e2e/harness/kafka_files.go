@@ -15,6 +15,9 @@ func (k *Kafka) listeners() []string {
 	if k.opts.Secure {
 		return []string{"PLAINTEXT", "CONTROLLER", "SSL", "SASL_PLAINTEXT", "SASL_SSL"}
 	}
+	if k.opts.proxy != nil {
+		return []string{"PLAINTEXT", "CONTROLLER", proxied}
+	}
 	return []string{"PLAINTEXT", "CONTROLLER"}
 }
 
@@ -47,9 +50,13 @@ func (k *Kafka) properties(n *kafkaNode) map[string]string {
 		address := fmt.Sprintf("%s://127.0.0.1:%d", name, n.ports[name])
 		listeners = append(listeners, address)
 		protocol := name
-		if name == "CONTROLLER" {
+		switch name {
+		case "CONTROLLER":
 			protocol = "PLAINTEXT"
-		} else {
+		case proxied:
+			protocol = "PLAINTEXT"
+			advertised = append(advertised, name+"://"+k.opts.proxy.Addr())
+		default:
 			advertised = append(advertised, address)
 		}
 		protocols = append(protocols, name+":"+protocol)

@@ -106,6 +106,9 @@ func (s *Suite) Run(m *testing.M) int {
 // Close stops what is shared, for programs that are no tests.
 func (s *Suite) Close() { s.main.Close() }
 
+// Main is a T for what tests share: it lives until the last has ended.
+func (s *Suite) Main() *Main { return s.main }
+
 // Kafka is the broker that tests share. It must not be stopped, and topics and groups need names of the
 // test's own.
 func (s *Suite) Kafka(t T) *Kafka {
