@@ -21,7 +21,7 @@ func (s *Server) TryConnect(user, password string) (*client.Conn, error) {
 		return nil, fmt.Errorf("connecting to %s: %w", s.Flavor, err)
 	}
 	if _, err := c.Execute("SET NAMES utf8mb4, time_zone = '+00:00'"); err != nil {
-		c.Close()
+		c.Quit()
 		return nil, fmt.Errorf("preparing a connection to %s: %w", s.Flavor, err)
 	}
 	return c, nil
@@ -34,7 +34,7 @@ func (s *Server) Connect() *client.Conn {
 	if err != nil {
 		s.t.Fatalf("%v", err)
 	}
-	s.t.Cleanup(func() { c.Close() })
+	s.t.Cleanup(func() { c.Quit() })
 	return c
 }
 
@@ -52,7 +52,7 @@ func (s *Server) TryExec(statements ...string) error {
 	if err != nil {
 		return err
 	}
-	defer c.Close()
+	defer c.Quit()
 	for _, statement := range statements {
 		if _, err := c.Execute(statement); err != nil {
 			return fmt.Errorf("%s: %.200s: %w", s.Flavor, statement, err)
@@ -68,7 +68,7 @@ func (s *Server) Query(statement string) [][]*string {
 	if err != nil {
 		s.t.Fatalf("%v", err)
 	}
-	defer c.Close()
+	defer c.Quit()
 	r, err := c.Execute(statement)
 	if err != nil {
 		s.t.Fatalf("%s: %.200s: %v", s.Flavor, statement, err)

@@ -172,7 +172,7 @@ func (s *Server) Start() {
 		if err != nil {
 			return false, err.Error()
 		}
-		c.Close()
+		c.Quit()
 		return true, ""
 	})
 	if err != nil {

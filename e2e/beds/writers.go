@@ -24,7 +24,7 @@ func (s *Server) LayLedger(database string, rows int) {
 		"CREATE TABLE "+database+".pairs (a INT NOT NULL, b VARCHAR(20) NOT NULL, v INT NOT NULL, word TEXT, PRIMARY KEY (b, a))",
 		"CREATE TABLE "+database+".bare (n INT, word VARCHAR(40))")
 	c := s.Connect()
-	defer c.Close()
+	defer c.Quit()
 	for from := 0; from < rows; from += 1000 {
 		var numbers, pairs, bare []string
 		for i := from; i < min(rows, from+1000); i++ {
