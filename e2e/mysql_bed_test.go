@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"fmt"
 	"maps"
 	"strings"
 	"sync"
@@ -126,4 +127,21 @@ func mustResendNothing(t *testing.T, c *beds.Consumed) {
 	if c.Resent != 0 {
 		t.Errorf("%d rows of snapshots came twice", c.Resent)
 	}
+}
+
+// awaitCopied waits until the first copy of every table is done.
+func (b *readerBed) awaitCopied(c *harness.Connector, within time.Duration) {
+	b.t.Helper()
+	harness.Eventually(b.t, within, "every table is copied", func() (bool, string) {
+		tables, missing := 0, ""
+		for _, p := range c.SourcePositions() {
+			if name, ok := p.Partition["table"]; ok {
+				tables++
+				if p.Offset["state"] != "done" {
+					missing += fmt.Sprintf(" %v: %v", name, p.Offset["state"])
+				}
+			}
+		}
+		return tables > 0 && missing == "", fmt.Sprintf("%d tables,%s; %s", tables, missing, c.Status().Connector.Detail.Cause)
+	})
 }

@@ -24,11 +24,8 @@ func TestMySQLSchemaChanges(t *testing.T) {
 		b.mustEqual(40*time.Second, "t")
 		b.exec("ALTER TABLE t ADD COLUMN b INT DEFAULT 7 FIRST", "INSERT INTO t VALUES (8, 3, 'three')", "UPDATE t SET a = 'x' WHERE id = 1",
 			"ALTER TABLE t DROP COLUMN a, ADD COLUMN d DECIMAL(10,3)", "UPDATE t SET b = 9, d = 1.5", "DELETE FROM t WHERE id = 2")
-		// A consumer has old rows with the columns of then: only changed rows can be compared, and all are.
+		// A consumer has a row with the columns that it had when it last changed: all of them change.
 		seen := b.mustEqual(40*time.Second, "t")
-		if flavor == beds.MariaDB || seen.Ops["ALTER"] > 0 {
-			t.Logf("ops %v", seen.Ops)
-		}
 		if seen.Ops["ALTER"] != 2 {
 			t.Errorf("%d messages ALTER, want 2: %v", seen.Ops["ALTER"], seen.Ops)
 		}
@@ -45,7 +42,7 @@ func TestMySQLSchemaChanges(t *testing.T) {
 			t.Errorf("%d messages TRUNCATE, want 1", seen.Ops["TRUNCATE"])
 		}
 		b.exec("CREATE TABLE later (id INT PRIMARY KEY, v TEXT)", "INSERT INTO later VALUES (1, 'made while running')",
-			"CREATE TABLE taken AS SELECT * FROM t", "ALTER TABLE later COMMENT 'nothing', ALGORITHM=INSTANT", "INSERT INTO later VALUES (2, 'still there')")
+			"CREATE TABLE taken AS SELECT * FROM t", "ALTER TABLE later COMMENT 'nothing'", "INSERT INTO later VALUES (2, 'still there')")
 		seen = b.mustEqual(60*time.Second, "t", "later", "taken")
 		if n := seen.Partitions[b.prefix+"_taken"]; n != 1 {
 			t.Errorf("the topic of a table without a key has %d partitions", n)

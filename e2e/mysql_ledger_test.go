@@ -21,9 +21,13 @@ func TestMySQLLedger(t *testing.T) {
 	flavors(t, func(t *testing.T, flavor string) {
 		b := layReader(t, ownDatabase(t, flavor), harness.SluiceOptions{})
 		b.db.LayLedger(b.database, harness.Choose(3000, 60_000))
-		writers := b.db.StartWriters(b.database, 3, harness.Choose(20, 60))
+		writers := b.db.StartWriters(b.database, 3, 30)
 		c := b.deploy(map[string]string{"snapshot.chunk.size": harness.Choose("300", "2000")})
-		for kill := range harness.Choose(4, 20) {
+		kills := harness.Choose(4, 24)
+		for kill := range kills {
+			if kill == kills/2 {
+				b.awaitCopied(c, 60*time.Second)
+			}
 			harness.Pause(harness.Between(100*time.Millisecond, harness.Choose(1500*time.Millisecond, 6*time.Second)))
 			switch {
 			case kill%4 == 2:
@@ -37,7 +41,7 @@ func TestMySQLLedger(t *testing.T) {
 			b.sluice.AwaitReady(30 * time.Second)
 		}
 		c.AwaitState(60*time.Second, "RUNNING")
-		harness.Pause(time.Second)
+		harness.Pause(2 * time.Second)
 		writers.Stop()
 		seen := b.mustEqual(harness.Choose(time.Minute, 4*time.Minute), beds.LedgerTables()...)
 		mustResendNothing(t, seen)

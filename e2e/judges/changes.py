@@ -34,6 +34,7 @@ ops = collections.Counter()
 faults = []
 sequences = set()
 order = {}  # (table, key) -> last sequence number
+where = {}  # (table, key) -> partition
 pending = {}  # (table, key) -> row of an UPDATE_BEFOR whose UPDATE_AFTER is due
 transactions = {}  # sluice.tx.id -> [parts seen, last part]
 resent = 0
@@ -55,17 +56,27 @@ def text(r):
     return json.dumps(r, sort_keys=True)
 
 
+def same(shown, here):
+    """A row of before a change of columns is known without the new ones and with the old."""
+    if shown is None or here is None or shown.keys() == here.keys():
+        return shown == here
+    return all(shown[c] == here[c] for c in shown.keys() & here.keys())
+
+
 def apply(m):
     global resent
     doc = json.loads(m.value(), parse_float=str, parse_int=str)
     payload, source = doc["payload"], doc["schema"]["source"]
     op, table = payload["op"], source["tableName"]
-    ops[op] += 1
     if op in ("CREATE", "ALTER", "ERASE", "QUERY", "TRUNCATE", "RENAME"):
+        # Every partition is told of a statement, in order with its rows.
+        ops[op] += m.partition() == 0
         if op == "TRUNCATE":
-            keyed.get(table, {}).clear()
+            for key in [k for k in keyed.get(table, {}) if where[(table, k)] == m.partition()]:
+                del keyed[table][key]
             bags.get(table, {}).clear()
         return
+    ops[op] += 1
     headers = {k: v.decode() for k, v in (m.headers() or [])}
     sequence = int(payload["sequenceId"])
     if sequence in sequences:
@@ -89,6 +100,8 @@ def apply(m):
     if sequence <= order.get(place, -1):
         fault(m, "sequenceId %d after %d" % (sequence, order[place]))
     order[place] = sequence
+    if where.setdefault(place, m.partition()) != m.partition():
+        fault(m, "the key was in partition %d" % where[place])
     rows = keyed.setdefault(table, {})
     here = rows.get(m.key())
     if place in pending and op != "UPDATE_AFTER":
@@ -101,7 +114,7 @@ def apply(m):
                 fault(m, "INSERT over %s" % text(here))
         rows[m.key()] = after
     elif op == "UPDATE_BEFOR":
-        if before != here:
+        if not same(before, here):
             fault(m, "UPDATE_BEFOR shows %s, and there is %s" % (text(before), text(here)))
         pending[place] = True
     elif op == "UPDATE_AFTER":
@@ -109,7 +122,7 @@ def apply(m):
             fault(m, "UPDATE_AFTER without UPDATE_BEFOR")
         rows[m.key()] = after
     elif op == "DELETE":
-        if before != here:
+        if not same(before, here):
             fault(m, "DELETE shows %s, and there is %s" % (text(before), text(here)))
         rows.pop(m.key(), None)
     else:
