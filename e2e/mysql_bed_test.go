@@ -125,7 +125,7 @@ func (b *readerBed) consume() *beds.Consumed {
 func mustResendNothing(t *testing.T, c *beds.Consumed) {
 	t.Helper()
 	if c.Resent != 0 {
-		t.Errorf("%d rows of snapshots came twice", c.Resent)
+		t.Errorf("%d rows of snapshots came twice, the first %s", c.Resent, strings.Join(c.Again, "\n"))
 	}
 }
 

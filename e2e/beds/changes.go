@@ -18,6 +18,7 @@ type Consumed struct {
 	Tables     map[string][]map[string]*string `json:"tables"` // rows as they are after the last message
 	Faults     []string                        `json:"faults"` // messages that do not fit those before them
 	Resent     int                             `json:"resent"` // rows of a snapshot over rows that were there
+	Again      []string                        `json:"again"`  // the first of them
 	Messages   int                             `json:"messages"`
 	Ops        map[string]int                  `json:"ops"`
 	Runs       map[string]string               `json:"runs"`       // of tables without a key: the last snapshot

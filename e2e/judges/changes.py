@@ -38,6 +38,7 @@ where = {}  # (table, key) -> partition
 pending = {}  # (table, key) -> row of an UPDATE_BEFOR whose UPDATE_AFTER is due
 transactions = {}  # sluice.tx.id -> [parts seen, last part]
 resent = 0
+again = []
 messages = 0
 
 
@@ -110,6 +111,8 @@ def apply(m):
         if here is not None:
             if "sluice.snapshot" in headers:
                 resent += 1
+                if len(again) < 5:
+                    again.append("%s[%d]@%d %s: %s, there is %s" % (m.topic(), m.partition(), m.offset(), m.key().decode(), text(after), text(here)))
             else:
                 fault(m, "INSERT over %s" % text(here))
         rows[m.key()] = after
@@ -154,5 +157,5 @@ if pending:
 tables = {t: list(rows.values()) for t, rows in keyed.items()}
 for t, bag in bags.items():
     tables[t] = [json.loads(r) for r, n in bag.items() for _ in range(n)]
-json.dump({"tables": tables, "faults": faults, "resent": resent, "messages": messages, "ops": ops, "runs": runs,
+json.dump({"tables": tables, "faults": faults, "resent": resent, "again": again, "messages": messages, "ops": ops, "runs": runs,
            "partitions": {n: len(t.partitions) for n, t in topics.items()}}, sys.stdout)
