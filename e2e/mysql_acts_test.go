@@ -105,8 +105,8 @@ func TestMySQLSnapshotAgain(t *testing.T) {
 	writers := b.db.StartWriters(b.database, 2, 15)
 	c := b.deploy(map[string]string{"snapshot.chunk.size": "200"})
 	answer, err := b.sluice.Call(http.MethodPost, c.API("/snapshot"), map[string]any{"tables": []string{"nowhere"}})
-	if err != nil || answer.Status != http.StatusBadRequest {
-		t.Errorf("an unknown table: %d %s %v, want 400", answer.Status, answer.Body, err)
+	if err != nil || answer.Status != http.StatusUnprocessableEntity {
+		t.Errorf("an unknown table: %d %s %v, want 422", answer.Status, answer.Body, err)
 	}
 	harness.Eventually(t, 60*time.Second, "the first copy is done", func() (bool, string) {
 		n := len(b.consume().Tables["numbers"])
