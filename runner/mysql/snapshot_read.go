@@ -139,7 +139,10 @@ func (c *copier) tableName(job *copyJob) string {
 // selectRows is the SELECT of the rows above a key, in the key's order.
 func (c *copier) selectRows(def *row.Table, after []row.Value, limit int64, share string) string {
 	var b strings.Builder
-	b.WriteString("SELECT " + def.SelectList() + " FROM " + quoteName(def.Database) + "." + quoteName(def.Name) + " FORCE INDEX (PRIMARY)")
+	b.WriteString("SELECT " + def.SelectList() + " FROM " + quoteName(def.Database) + "." + quoteName(def.Name))
+	if def.KeyName != "" {
+		b.WriteString(" FORCE INDEX (" + quoteName(def.KeyName) + ")")
+	}
 	if len(after) > 0 {
 		b.WriteString(" WHERE " + aboveSQL(def, after))
 	}

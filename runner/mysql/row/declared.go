@@ -136,8 +136,8 @@ func (c *Column) address(kind Kind, n int) {
 }
 
 // Refine adds to a definition from the binary log what only the server knows: that a
-// column is MariaDB's UUID, INET4, INET6 or VECTOR, that it is TINYINT(1), or invisible. It takes it from columns
-// of the same name and storage. It returns t itself where there is nothing to add.
+// column is MariaDB's UUID, INET4, INET6 or VECTOR, that it is TINYINT(1), or invisible, and the
+// name of the key's index. It takes it from columns of the same name and storage. It returns t itself where there is nothing to add.
 func (t *Table) Refine(from *Table) *Table {
 	if from == nil || from == t {
 		return t
@@ -145,6 +145,9 @@ func (t *Table) Refine(from *Table) *Table {
 	out := *t
 	out.Columns = append([]Column(nil), t.Columns...)
 	changed := false
+	if t.Fingerprint == from.Fingerprint && t.KeyName != from.KeyName {
+		out.KeyName, changed = from.KeyName, true
+	}
 	for i := range out.Columns {
 		c := &out.Columns[i]
 		at := from.Column(c.Name)

@@ -58,6 +58,11 @@ func TestDefinitions(t *testing.T) {
 				}
 			}
 		}
+		unique, err := row.Describe(context.Background(), conn, "d", "uniquekey")
+		if err != nil || unique.KeyName == "" || unique.KeyName == "PRIMARY" || log.tables["uniquekey"].Refine(unique).KeyName != unique.KeyName {
+			t.Errorf("the index of a key that is none by name: %q, %v", unique.KeyName, err)
+		}
+		s.Exec("SELECT * FROM d.uniquekey FORCE INDEX (" + row.QuoteName(unique.KeyName) + ")")
 		if k := log.tables["keyorder"].Key; !slices.Equal(k, []int{2, 1, 0}) {
 			t.Errorf("the key's order is %v", k)
 		}

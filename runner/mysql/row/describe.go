@@ -133,7 +133,7 @@ func (t *Table) describeKey(rows []record) error {
 				return err
 			}
 			if primary || whole {
-				t.Key, t.KeyPrefix = key, prefix
+				t.Key, t.KeyPrefix, t.KeyName = key, prefix, name
 				return nil
 			}
 		}

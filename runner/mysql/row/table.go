@@ -78,8 +78,13 @@ type Column struct {
 type Table struct {
 	Database, Name string
 	Columns        []Column
-	// Key has the indexes into Columns of the primary key, in key order; nil without one.
+	// Key has the indexes into Columns of the primary key, in key order; nil without one. A
+	// table without primary key whose first unique index of whole columns cannot be NULL has
+	// that: so the servers write it to the binary log.
 	Key []int
+	// KeyName is the name of the key's index, "PRIMARY" as a rule; "" when only the binary log
+	// was asked, which does not tell.
+	KeyName string
 	// KeyPrefix has for each of Key the length of the prefix, 0 for a whole column; nil
 	// when all are whole.
 	KeyPrefix []int
