@@ -153,6 +153,29 @@ func SourceSteps(source, destination []Field) []Step {
 	}
 }
 
+// SourceProblems are the rules across fields of every source: what its transactions and
+// its compression need of the brokers, as far as their version is known.
+func SourceProblems(cfg Config, env Env) []FieldError {
+	var out []FieldError
+	if olderThan(env.Version, 0, 11) {
+		out = append(out, FieldError{KeyClass, fmt.Sprintf("The instance's brokers are %s: a source writes in transactions, which need 0.11 or later. Upgrade the brokers, or choose another instance.", env.Version)})
+	}
+	if cfg.Get(KeyCompression) == "zstd" && olderThan(env.Version, 2, 1) {
+		out = append(out, FieldError{KeyCompression, fmt.Sprintf("The instance's brokers are %s, and zstd needs 2.1 or later; choose another.", env.Version)})
+	}
+	return out
+}
+
+// olderThan compares a detected version such as "4.0" or "0.10.2" with a floor; one that
+// is not known is taken for new enough.
+func olderThan(version string, major, minor int) bool {
+	var a, b int
+	if n, _ := fmt.Sscanf(version, "%d.%d", &a, &b); n == 0 {
+		return false
+	}
+	return a < major || a == major && b < minor
+}
+
 // sourceResourceFields are those of a sink but for the group, with what a source does with them.
 func sourceResourceFields() []Field {
 	fields := slices.DeleteFunc(resourceFields(), func(f Field) bool { return f.Key == KeyGroup })

@@ -22,6 +22,7 @@ func Spec() connector.Spec {
 		EncoderVersion: encoderVersion,
 		Kind:           connector.KindSource,
 		Steps:          connector.SourceSteps(append(serverFields(), readFields()...), writeFields()),
+		Validate:       connector.SourceProblems,
 		Reach:          reach,
 		Check:          check,
 		Preview:        preview,
