@@ -101,6 +101,10 @@ func (o *outlet) Divert(r *connector.Outgoing, why *connector.RecordError) error
 	aside := *r
 	aside.Partition = -1
 	if err := o.append(t, &aside, headers); err != nil {
+		var refused *connector.RecordError
+		if errors.As(err, &refused) { // there is no third place
+			return &connector.WrongError{Err: fmt.Errorf("diverting a record: %w", refused.Err), Remedy: "Raise max.message.bytes of the topic " + name + ", then resume."}
+		}
 		return err
 	}
 	o.mu.Lock()

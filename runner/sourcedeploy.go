@@ -14,9 +14,10 @@ import (
 	"github.com/sluice-io/sluice/runner/record"
 )
 
-// mostDiverted is the largest record that the error topics of a source take, in bytes:
-// what no target topic takes goes there whole.
-const mostDivertedRecord = 32 << 20
+// mostDivertedRecord is the largest record that the error topics of a source take, in
+// bytes: what its target topic does not take goes there whole. With the room for headers
+// that makes a max.message.bytes of 10 MiB, the most that managed clusters allow.
+const mostDivertedRecord = 10<<20 - 64<<10
 
 // deploySource makes a source's topics and writes the first state: none. It may be
 // repeated; a state that is there is kept.

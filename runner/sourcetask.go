@@ -137,6 +137,8 @@ func (t *sourceTask) Run(ctx context.Context) error {
 			continue
 		case final(err) != nil:
 			return t.failed(final(err))
+		case connector.CauseOf(err) == connector.CauseRecord: // it would be refused again
+			return t.failed(&connector.WrongError{Err: err, Remedy: "Change the record at its source, or what its topic takes, then resume."})
 		case errors.As(err, &gap):
 			if !t.gap(ctx, gap) {
 				return nil

@@ -52,16 +52,24 @@ func TestSourceRefusals(t *testing.T) {
 		want   string
 	}{
 		"oversize":     {connector.Outgoing{Topic: "out", Partition: -1, Value: []byte(big)}, "max.message.bytes"},
+		"nowhere":      {connector.Outgoing{Topic: "out", Partition: -1, Value: []byte(big)}, "the topic errors takes at most"},
 		"no topic":     {connector.Outgoing{Topic: "missing", Partition: -1}, "missing does not exist"},
 		"no partition": {connector.Outgoing{Topic: "out", Partition: 7}, "no partition 7"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newSourceBed(t)
-			b.script.Add(runnertest.Fact{Records: []connector.Outgoing{c.record}})
+			f := runnertest.Fact{Records: []connector.Outgoing{c.record}}
+			if name == "nowhere" {
+				f.Divert = &connector.RecordError{Code: "oversize", DeadLetter: true, Err: errors.New("too large")}
+			}
+			b.script.Add(f)
 			r := b.start()
 			b.until("the cause", func() bool { return strings.Contains(r.task.Status().Cause, c.want) })
 			if n := b.count(); n != 0 {
 				t.Errorf("%d records are visible", n)
+			}
+			if st := r.task.Status().State; st != connector.StateFailed {
+				t.Errorf("it is %s", st)
 			}
 		})
 	}

@@ -15,7 +15,8 @@ type Source interface {
 	// called again, on a new Source, after every error: at once or after a pause, with
 	// what is Saved as the offset topic has it then. Its errors decide by their cause:
 	//
-	//   - *WrongError: the connector is Failed until it is resumed or restarted;
+	//   - *WrongError, and a *RecordError that the source does not divert: the connector is
+	//     Failed until it is resumed or restarted;
 	//   - *GapError: what is lost, with choices; the connector shows Gap. The choice comes
 	//     with the Start of the next Run;
 	//   - *AwayError and whatever nobody classified: Recovering, and another Run after a pause.
