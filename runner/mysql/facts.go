@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/sluice-io/sluice/runner/connector"
+	"github.com/sluice-io/sluice/runner/mysql/row"
 )
 
 // facts are what a session's server says about itself.
@@ -166,7 +167,36 @@ func listTables(ctx context.Context, x *session, database string) ([]listed, err
 			t.key = append(t.key, column)
 		}
 	}
-	return out, nil
+	return out, addUniqueKeys(ctx, x, database, at)
+}
+
+// addUniqueKeys adds the keys of tables without a primary key: the servers take a unique
+// index for one, and so does the reader.
+func addUniqueKeys(ctx context.Context, x *session, database string, at map[string]*listed) error {
+	r, err := x.Execute("SELECT DISTINCT TABLE_NAME FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = ? AND NON_UNIQUE = 0", database)
+	if err != nil {
+		return err
+	}
+	var names []string
+	for i := range r.RowNumber() {
+		if name, err := textAt(r, i, 0); err == nil && at[name] != nil && len(at[name].key) == 0 {
+			names = append(names, name)
+		}
+	}
+	r.Close()
+	for _, name := range names {
+		def, err := row.Describe(ctx, x, database, name)
+		if err != nil {
+			if wrong := (*row.DefinitionError)(nil); errors.As(err, &wrong) || errors.Is(err, row.ErrNoTable) {
+				continue // what cannot be read has a check of its own
+			}
+			return err
+		}
+		for _, i := range def.Key {
+			at[name].key = append(at[name].key, def.Columns[i].Name)
+		}
+	}
+	return nil
 }
 
 // databaseExists tells whether the account sees the database.
