@@ -18,6 +18,9 @@ const (
 	mostUncommitted = 8 << 20
 	// leastUncommitted is the same while the node is over its budget.
 	leastUncommitted = 512 << 10
+	// expansion is how many times as long the same may be before it is compressed: what
+	// compresses better closes a transaction earlier, since who reads it has it in memory whole.
+	expansion = 8
 	// commitPatience is how long a transaction may take until that is shown.
 	commitPatience = 5 * time.Second
 )
@@ -46,6 +49,7 @@ type outlet struct {
 	visible int64       // of them visible
 	held    int64       // bytes counted in the node's budget
 	filled  int64       // bytes in fill as of the last Mark
+	raw     int64       // the same before they are compressed
 	flying  int64       // of them in the transaction that is under way
 	err     error       // why nothing more can be written
 	closing bool        // the source has ended
@@ -147,6 +151,7 @@ func (o *outlet) Mark(ctx context.Context, entries ...connector.Entry) error {
 		}
 		o.pending.set(e)
 	}
+	o.raw += o.fill.Unmarked()
 	o.fill.Mark()
 	o.writing, o.open = false, false
 	o.marked++
@@ -157,7 +162,7 @@ func (o *outlet) Mark(ctx context.Context, entries ...connector.Entry) error {
 	o.filled = o.fill.Bytes()
 	o.count()
 	o.nudge()
-	for o.err == nil && o.filled >= o.room() {
+	for o.err == nil && o.full() {
 		if err := o.wait(ctx); err != nil {
 			return err
 		}
@@ -192,12 +197,13 @@ func (o *outlet) wait(ctx context.Context) error {
 	}
 }
 
-// room is how much may be collected. The caller holds mu.
-func (o *outlet) room() int64 {
+// full tells whether no more may be collected for now. The caller holds mu.
+func (o *outlet) full() bool {
+	room := o.t.o.uncommitted
 	if o.t.o.Budget.over() {
-		return leastUncommitted
+		room = min(room, leastUncommitted)
 	}
-	return o.t.o.uncommitted
+	return o.filled >= room || o.raw >= room*expansion
 }
 
 // count tells the node's budget what is held. The caller holds mu.
@@ -261,7 +267,7 @@ func (o *outlet) take() (sourceBatch, outPending, bool) {
 		if o.pending.facts > 0 && !o.writing {
 			batch, pending := o.fill, o.pending
 			o.fill, o.spare, o.pending = o.spare, nil, outPending{}
-			o.flying, o.filled = batch.Bytes(), 0
+			o.flying, o.filled, o.raw = batch.Bytes(), 0, 0
 			o.tell()
 			return batch, pending, true
 		}

@@ -26,6 +26,7 @@ type simCluster struct {
 	// slow makes every transaction wait for it.
 	slow    chan struct{}
 	commits int
+	squeeze int64 // of batches
 	fences  int
 	away    error // of everything that is opened
 }
@@ -114,7 +115,7 @@ type simStream struct {
 	epoch int
 }
 
-func (s *simStream) NewBatch() sourceBatch { return &simBatch{} }
+func (s *simStream) NewBatch() sourceBatch { return &simBatch{squeezed: s.c.squeeze} }
 func (s *simStream) Close() error          { return nil }
 
 func (s *simStream) Partitions(_ context.Context, topic string) (int32, error) {
@@ -212,6 +213,7 @@ type simBatch struct {
 	outs        []simOut
 	marked      int
 	bytes, open int64
+	squeezed    int64 // so many times shorter it says it is
 }
 
 func (b *simBatch) Append(tp kafka.TP, key, value []byte, headers []record.Header, timestamp int64) {
@@ -228,9 +230,9 @@ func (b *simBatch) Tag(headers []record.Header) {
 func (b *simBatch) Mark()           { b.marked, b.open = len(b.outs), 0 }
 func (b *simBatch) Drop()           { b.outs, b.bytes, b.open = b.outs[:b.marked], b.bytes-b.open, 0 }
 func (b *simBatch) Unmarked() int64 { return b.open }
-func (b *simBatch) Bytes() int64    { return b.bytes }
+func (b *simBatch) Bytes() int64    { return b.bytes / max(b.squeezed, 1) }
 func (b *simBatch) Records() int    { return len(b.outs) }
-func (b *simBatch) Reset()          { *b = simBatch{} }
+func (b *simBatch) Reset()          { *b = simBatch{squeezed: b.squeezed} }
 
 type simReader struct{ c *simCluster }
 

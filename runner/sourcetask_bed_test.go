@@ -116,7 +116,7 @@ func (b *sourceBed) until(what string, ok func() bool) {
 			defer b.mu.Unlock()
 			b.t.Fatalf("waited 20 s for %s; log:\n%s", what, strings.Join(b.logs, "\n"))
 		}
-		time.Sleep(time.Millisecond) // polls, with a deadline
+		<-time.After(time.Millisecond) // polls, with a deadline
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,7 +29,7 @@ func TestRule16KilledAtEveryStep(t *testing.T) {
 				go func() {
 					for n := 30; n < 60; n += 3 { // transactions one after the other
 						b.script.Numbers("out", n, n+3, 3, 4)
-						time.Sleep(time.Millisecond) // lets some of them end
+						<-time.After(time.Millisecond) // lets some of them end
 					}
 				}()
 				if step == stepSourceOpen || step == stepSourceState || step == stepSourceRun {
@@ -93,7 +94,7 @@ func TestRule16BackPressure(t *testing.T) {
 	var used int64
 	b.until("the source to wait", func() bool {
 		before := used
-		time.Sleep(20 * time.Millisecond)
+		<-time.After(20 * time.Millisecond)
 		used = r.task.o.Budget.Used()
 		return used >= 10_000 && used == before
 	})
@@ -145,4 +146,27 @@ func TestRule19MorePartitions(t *testing.T) {
 	if !slices.ContainsFunc(b.logs, func(l string) bool { return strings.Contains(l, "WARN") && strings.Contains(l, "5 partitions now") }) {
 		t.Error("nobody was warned")
 	}
+}
+
+// What compresses well is cut by what it is for who reads it.
+func TestRule16BackPressureOfWhatCompresses(t *testing.T) {
+	b := newSourceBed(t)
+	slow := make(chan struct{})
+	b.cluster.slow, b.cluster.squeeze = slow, 1000
+	b.change = func(o *sourceOptions) { o.uncommitted = 1000 }
+	b.start()
+	var written atomic.Int64
+	b.script.Before(func(n int) error { written.Store(int64(n)); return nil })
+	b.script.Numbers("out", 0, 5000, 1, 3)
+	var before int64
+	b.until("the source to wait", func() bool {
+		before = written.Load()
+		<-time.After(20 * time.Millisecond)
+		return before > 0 && written.Load() == before
+	})
+	if before > 3000 { // 6 bytes each, 8,000 in the batch that waits
+		t.Errorf("%d facts were taken while nothing was committed", before)
+	}
+	close(slow)
+	b.exactly(5000, 1)
 }

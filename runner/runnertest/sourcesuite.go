@@ -160,7 +160,7 @@ func (c *sourceCase) until(t *testing.T, what string, ok func() bool) {
 		if time.Now().After(deadline) {
 			t.Fatalf("waited %v for %s", c.Patience, what)
 		}
-		time.Sleep(2 * time.Millisecond) // polls, with a deadline
+		<-time.After(2 * time.Millisecond) // polls, with a deadline
 	}
 }
 
@@ -174,7 +174,7 @@ func (c *sourceCase) agree(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatalf("the system holds %v, the records add up to %v", want, got)
 		}
-		time.Sleep(2 * time.Millisecond) // polls, with a deadline
+		<-time.After(2 * time.Millisecond) // polls, with a deadline
 	}
 	seen := map[string]bool{}
 	for _, fact := range c.box.Facts() {
@@ -318,7 +318,7 @@ func testSourceAway(t *testing.T, c *sourceCase) {
 				l.stop(t)
 				return
 			}
-			time.Sleep(2 * time.Millisecond)
+			<-time.After(2 * time.Millisecond)
 		}
 	}
 	l = c.run(t, "", nil)
