@@ -155,7 +155,7 @@ func (e *dataWorks) Encode(c *Change, emit func(*Message) error) error {
 	case Delete:
 		before, after, first = c.Before, nil, "DELETE"
 	}
-	e.buf = e.buf[:0]
+	e.buf = kept(e.buf)
 	if err := e.value(p, c, before, after, first, 0); err != nil {
 		return err
 	}
@@ -311,7 +311,7 @@ func (e *dataWorks) send(p *dataWorksTable, c *Change, keyRow row.Row, value []b
 		e.message.Headers = e.snapshot
 	}
 	if len(p.table.Key) > 0 {
-		b := append(e.key[:0], '{')
+		b := append(kept(e.key), '{')
 		for n, k := range p.table.Key {
 			if n > 0 {
 				b = append(b, ',')

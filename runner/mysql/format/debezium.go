@@ -88,14 +88,14 @@ func (e *debezium) Encode(c *Change, emit func(*Message) error) error {
 
 // row emits one event, and after a deletion its tombstone.
 func (e *debezium) row(p *debeziumTable, c *Change, before, after row.Row, emit func(*Message) error) (err error) {
-	if e.buf, err = e.value(e.buf[:0], p, c, before, after); err != nil {
+	if e.buf, err = e.value(kept(e.buf), p, c, before, after); err != nil {
 		return err
 	}
 	keyRow := after
 	if after == nil {
 		keyRow = before
 	}
-	if e.key, err = e.appendKey(e.key[:0], p, keyRow); err != nil {
+	if e.key, err = e.appendKey(kept(e.key), p, keyRow); err != nil {
 		return err
 	}
 	return e.send(c, e.key, e.buf, after == nil, emit)
@@ -104,17 +104,17 @@ func (e *debezium) row(p *debeziumTable, c *Change, before, after row.Row, emit 
 // move emits a change of the key: the deletion of the old one with its tombstone, and the
 // creation of the new one.
 func (e *debezium) move(p *debeziumTable, c *Change, emit func(*Message) error) (err error) {
-	if e.buf, err = e.value(e.buf[:0], p, c, c.Before, nil); err != nil {
+	if e.buf, err = e.value(kept(e.buf), p, c, c.Before, nil); err != nil {
 		return err
 	}
 	first := len(e.buf)
 	if e.buf, err = e.value(e.buf, p, c, nil, c.After); err != nil {
 		return err
 	}
-	if e.old, err = e.appendKey(e.old[:0], p, c.Before); err != nil {
+	if e.old, err = e.appendKey(kept(e.old), p, c.Before); err != nil {
 		return err
 	}
-	if e.key, err = e.appendKey(e.key[:0], p, c.After); err != nil {
+	if e.key, err = e.appendKey(kept(e.key), p, c.After); err != nil {
 		return err
 	}
 	common := len(e.headers)

@@ -10,6 +10,16 @@ import (
 	"github.com/sluice-io/sluice/runner/record"
 )
 
+// maxKept is the largest buffer that is kept for the next message, in bytes.
+const maxKept = 4 << 20
+
+func kept(b []byte) []byte {
+	if cap(b) > maxKept {
+		return nil
+	}
+	return b[:0]
+}
+
 func appendQuoted(dst, s []byte) []byte {
 	dst = append(dst, '"')
 	dst = record.AppendEscaped(dst, s)

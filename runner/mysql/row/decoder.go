@@ -94,10 +94,10 @@ func (d *Decoder) Rows(t *Table, event replication.EventType, body []byte, each 
 		if rows, err = d.inflate.event(d.plain[:0], rows); err != nil {
 			return t.fault("", fmt.Errorf("decompressing the event: %w", err))
 		}
-		d.plain = rows[:0]
+		d.plain = kept(rows)
 	}
 	for len(rows) > 0 {
-		d.arena = d.arena[:0]
+		d.arena = kept(d.arena)
 		var before, after Row
 		if form.before {
 			d.before = resize(d.before, len(t.Columns))
@@ -181,6 +181,17 @@ func (d *Decoder) image(t *Table, b []byte, row Row) ([]byte, error) {
 
 func (t *Table) fault(column string, err error) error {
 	return &DecodeError{Table: t.String(), Column: column, Err: err}
+}
+
+// maxKept is the largest memory that is kept for the next row, in bytes: one very large row
+// shall not stay with the connector.
+const maxKept = 4 << 20
+
+func kept(b []byte) []byte {
+	if cap(b) > maxKept {
+		return nil
+	}
+	return b[:0]
 }
 
 func resize(r Row, n int) Row {

@@ -17,6 +17,9 @@ import (
 func TestDefinitions(t *testing.T) {
 	t.Parallel()
 	flavors(t, func(t *testing.T, s *beds.Server) {
+		if s.Flavor == beds.MySQL {
+			s.Exec("SET GLOBAL show_gipk_in_create_table_and_information_schema = OFF")
+		}
 		s.Exec("CREATE DATABASE d",
 			"CREATE TABLE d.keyorder (a INT, b VARCHAR(10), c INT, PRIMARY KEY (c, b, a))",
 			"CREATE TABLE d.prefix (a VARCHAR(100), b BLOB, c CHAR(10) CHARACTER SET latin1, PRIMARY KEY (a(7), b(20), c))",
@@ -30,7 +33,6 @@ func TestDefinitions(t *testing.T) {
 			"INSERT INTO d.gen (id, plain) VALUES (3, 4)", "INSERT INTO d.`we``ird \"name\"` VALUES (1, 2, 3)")
 		names := []string{"keyorder", "prefix", "nokey", "uniquekey", "signs", "gen", "we`ird \"name\""}
 		if s.Flavor == beds.MySQL {
-			s.Exec("SET SESSION sql_generate_invisible_primary_key = 1; ")
 			conn := s.Connect()
 			for _, q := range []string{"SET SESSION sql_generate_invisible_primary_key = ON", "CREATE TABLE d.gipk (a INT)", "INSERT INTO d.gipk VALUES (5), (6)",
 				"CREATE TABLE d.functional (id INT PRIMARY KEY, a INT, INDEX ((a + 1)))", "INSERT INTO d.functional VALUES (1, 2)"} {

@@ -45,6 +45,11 @@ func Describe(ctx context.Context, conn Querier, database, name string) (*Table,
 	case kind != "BASE TABLE":
 		return nil, t.wrong("", fmt.Errorf("not a table but a %s", strings.ToLower(kind)))
 	}
+	if !maria {
+		// Or the server may hide a generated invisible primary key. Versions before 8.0.30 have
+		// neither the key nor the variable, and refuse.
+		_, _ = query(ctx, conn, "SET SESSION show_gipk_in_create_table_and_information_schema = ON")
+	}
 	if rows, err = query(ctx, conn, columnQuery, t.Database, t.Name); err != nil {
 		return nil, fmt.Errorf("asking for the columns of %s: %w", t, err)
 	}
@@ -98,6 +103,9 @@ func query(ctx context.Context, conn Querier, command string, args ...any) ([]re
 		return nil, err
 	}
 	defer result.Close()
+	if result.Resultset == nil {
+		return nil, nil
+	}
 	out := make([]record, 0, len(result.Values))
 	for _, v := range result.Values {
 		kept := make(record, len(v))

@@ -63,7 +63,7 @@ func (d *Decoder) Fields(t *Table, fields []mysql.FieldValue, dst Row) (Row, err
 		return dst, t.fault("", fmt.Errorf("%d fields for %d columns", len(fields), len(t.Columns)))
 	}
 	dst = resize(dst, len(fields))
-	d.arena = d.arena[:0]
+	d.arena = kept(d.arena)
 	for i := range fields {
 		c := &t.Columns[i]
 		if fields[i].Type == mysql.FieldValueTypeNull {
