@@ -89,7 +89,7 @@ func (c *Console) connectorPage(q *request) (views.ConnectorPage, error) {
 	m.Charts = connectorCharts(ctx, points, from)
 	if isSource(row.Connector) {
 		m.Source = sourceReader(q, row)
-		sourceStats(ctx, m.Stats, m.Source, len(row.Status.Tasks) > 0)
+		sourceStats(ctx, m.Stats, m.Source)
 		m.Charts = slices.DeleteFunc(m.Charts, func(chart components.Chart) bool { return chart.ID == "chart-waiting" })
 		return m, nil
 	}

@@ -46,6 +46,15 @@ func sourceReader(q *request, row control.ConnectorWithStatus) *views.SourceRead
 			r.Parts = append(r.Parts, sourcePart(row.Instance, p))
 		}
 	}
+	if row.Status.Cause != "" && r.Cause == row.Status.Cause { // the page's head says it already
+		r.Cause, r.Remedy = "", ""
+	}
+	if !reading(connector.State(r.State)) {
+		r.Behind = -1
+	}
+	if len(r.Parts) == 0 {
+		r.SnapshotURL = ""
+	}
 	slices.SortStableFunc(r.Parts, func(a, b views.SourcePart) int { // what is being copied stands first
 		switch {
 		case a.Copies == b.Copies:
@@ -56,6 +65,11 @@ func sourceReader(q *request, row control.ConnectorWithStatus) *views.SourceRead
 		return 1
 	})
 	return r
+}
+
+// reading tells of a state in which a reader knows how far it is behind.
+func reading(state connector.State) bool {
+	return state == connector.StateRunning || state == connector.StateDegraded || state == connector.StateRecovering
 }
 
 func sourcePart(instance string, p connector.Progress) views.SourcePart {
@@ -69,7 +83,7 @@ func sourcePart(instance string, p connector.Progress) views.SourcePart {
 
 // sourceStats puts how much is copied in the place of how much waits, which a source does
 // not know, and says of what the lag is.
-func sourceStats(ctx context.Context, stats []components.Stat, r *views.SourceReader, followed bool) {
+func sourceStats(ctx context.Context, stats []components.Stat, r *views.SourceReader) {
 	copied := 0
 	for _, p := range r.Parts {
 		if !p.Copies {
@@ -84,7 +98,7 @@ func sourceStats(ctx context.Context, stats []components.Stat, r *views.SourceRe
 				stats[i].Value, stats[i].Sub = components.Number(int64(copied)), text.N(ctx, "part.stat_sub", int64(n))
 			}
 		case text.T(ctx, "connector.lag"):
-			if stats[i].Sub = text.T(ctx, "reader.lag_sub"); !followed {
+			if stats[i].Sub = text.T(ctx, "reader.lag_sub"); r.State == "" || r.Behind < 0 {
 				stats[i].Value = "–"
 			}
 		}

@@ -108,10 +108,10 @@ func TestSnapshotAgain(t *testing.T) {
 func TestSourceGap(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	s.reading("one", control.DesiredRunning, runner.PartitionStatus{Status: connector.Status{State: connector.StateGap, Cause: "Changes are lost."}, Lost: "binlog.000001 was removed.",
+	s.reading("one", control.DesiredRunning, runner.PartitionStatus{Status: connector.Status{State: connector.StateGap, Cause: "Changes are lost."}, Lost: "The server removed binlog.000001.",
 		Choices: []connector.Choice{{Choice: "snapshot", Title: "Copy again", Risk: "Every row comes once more."}, {Choice: "stay", Title: "Stay", Risk: "Nothing moves."}}})
 	b := s.as("otto")
-	page := b.get(one).want(http.StatusOK).says("The reader waits for your choice", "binlog.000001 was removed.", "Every row comes once more.")
+	page := b.get(one).want(http.StatusOK).says("The reader waits for your choice", "The server removed binlog.000001.", "Every row comes once more.")
 	form := `form[action="` + one + `/choose"]`
 	b.fill(page, form).want(http.StatusUnprocessableEntity).says("Choose one of the ways on")
 	b.fill(page, form, "choice-0.choice", "explode").want(http.StatusUnprocessableEntity).says("not offered")

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Masked stands for a stored secret in every answer; sent back, it keeps what is stored.
@@ -217,7 +219,8 @@ func (f *Field) problem(v string) string {
 func (f *Field) missing() string {
 	for _, c := range f.When {
 		if c.DiffersFrom != "" {
-			return f.Label + " is required: " + c.Reason
+			r, n := utf8.DecodeRuneInString(c.Reason)
+			return f.Label + " is required: " + string(unicode.ToLower(r)) + c.Reason[n:]
 		}
 	}
 	return f.Label + " is required."
