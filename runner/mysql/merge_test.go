@@ -65,7 +65,9 @@ func (b *bed) insertMany(table string, n int, key func(int) string) {
 }
 
 func number(i int) string { return fmt.Sprint(i) }
-func word(i int) string   { return fmt.Sprintf("'k%s%d'", string(rune('A'+i%7))+string(rune('a'+i%5)), i) }
+func word(i int) string {
+	return fmt.Sprintf("'k%s%d'", string(rune('A'+i%7))+string(rune('a'+i%5)), i)
+}
 
 // Rule 17: writers change a table while it is copied, chunk by chunk, and the process ends
 // now and then: the facts add up to the table, and no key is copied twice.
@@ -99,7 +101,7 @@ func mergeUnderWriters(t *testing.T, b *bed, column string, key func(int) string
 	crashes := 0
 	for {
 		r := b.run()
-		time.Sleep(time.Duration(300+rand.IntN(500)) * time.Millisecond)
+		pause(time.Duration(300+rand.IntN(500)) * time.Millisecond)
 		if state := tableOf(b.out, "orders").State; state == stateDone || crashes >= 12 {
 			break
 		}
@@ -109,7 +111,7 @@ func mergeUnderWriters(t *testing.T, b *bed, column string, key func(int) string
 		crashes++
 	}
 	b.waitFor("the copy", func() bool { return tableOf(b.out, "orders").State == stateDone })
-	time.Sleep(300 * time.Millisecond)
+	pause(300 * time.Millisecond)
 	close(stop)
 	wg.Wait()
 	b.equal("orders")
@@ -137,7 +139,7 @@ func TestRule17MergeSurvivesKills(t *testing.T) {
 		r := b.run()
 		b.waitFor("a chunk", func() bool { return tableOf(b.out, "more").Rows > 0 })
 		for i := range 8 {
-			time.Sleep(time.Duration(200+rand.IntN(400)) * time.Millisecond)
+			pause(time.Duration(200+rand.IntN(400)) * time.Millisecond)
 			switch i % 4 {
 			case 0, 2:
 				b.s.KillConnections("sluice")
@@ -152,7 +154,9 @@ func TestRule17MergeSurvivesKills(t *testing.T) {
 				writers() // the others lost their sessions
 			}
 		}
-		b.waitFor("the copies", func() bool { return tableOf(b.out, "orders").State == stateDone && tableOf(b.out, "more").State == stateDone })
+		b.waitFor("the copies", func() bool {
+			return tableOf(b.out, "orders").State == stateDone && tableOf(b.out, "more").State == stateDone
+		})
 		close(stop)
 		wg.Wait()
 		b.equal("orders", "more")

@@ -42,7 +42,7 @@ func TestRule17StatementsOverManyRows(t *testing.T) {
 				}
 			})
 		}
-		b.out.onMark = func() error { time.Sleep(15 * time.Millisecond); return nil }
+		b.out.onMark = func() error { pause(15 * time.Millisecond); return nil }
 		b.run()
 		b.waitFor("the copy", func() bool { return tableOf(b.out, "pairs").State == stateDone })
 		close(stop)

@@ -103,9 +103,6 @@ func (s *gtidSet) has(key string, n int64) bool {
 	return i < len(list) && list[i].first <= n
 }
 
-// contains tells whether all of o is in s.
-func (s *gtidSet) contains(o *gtidSet) bool { return len(o.minus(s).by) == 0 }
-
 // minus is what is in s and not in o.
 func (s *gtidSet) minus(o *gtidSet) *gtidSet {
 	out := &gtidSet{by: map[string][]interval{}}
@@ -239,14 +236,6 @@ func (s mariaSet) contains(o mariaSet) bool {
 		}
 	}
 	return true
-}
-
-func (s mariaSet) clone() mariaSet {
-	out := make(mariaSet, len(s))
-	for d, p := range s {
-		out[d] = p
-	}
-	return out
 }
 
 func (s mariaSet) appendText(dst []byte) []byte {

@@ -35,7 +35,7 @@ func TestRule17TablesWithoutKey(t *testing.T) {
 				}
 				_, _ = c.Execute(fmt.Sprintf("INSERT INTO shop.log VALUES (%d,'new')", i%7))
 				_, _ = c.Execute(fmt.Sprintf("DELETE FROM shop.log WHERE v = %d LIMIT 1", rand.IntN(20)))
-				time.Sleep(2 * time.Millisecond)
+				pause(2 * time.Millisecond)
 			}
 		})
 		r := b.run()
@@ -51,7 +51,7 @@ func TestRule17TablesWithoutKey(t *testing.T) {
 		}
 		b.run()
 		b.waitFor("the copies", func() bool { return tableOf(b.out, "log").State == stateDone && tableOf(b.out, "k").State == stateDone })
-		time.Sleep(200 * time.Millisecond)
+		pause(200 * time.Millisecond)
 		close(stop)
 		wg.Wait()
 		b.equal("log", "k")
@@ -129,7 +129,7 @@ func TestSnapshotModes(t *testing.T) {
 	c.run()
 	c.equal("a")
 	c.s.Exec("INSERT INTO shop.a VALUES (2,2)")
-	time.Sleep(500 * time.Millisecond)
+	pause(500 * time.Millisecond)
 	if c.out.count("p_a/insert") != 1 {
 		t.Error("it follows changes")
 	}

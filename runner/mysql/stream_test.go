@@ -19,7 +19,9 @@ func TestRule16HugeTransactionsInParts(t *testing.T) {
 			"CREATE TABLE shop.n (i INT PRIMARY KEY)", "INSERT INTO shop.n VALUES (0),(1),(2),(3),(4),(5),(6),(7),(8),(9)")
 		b.cfg[keyTables] = "big, other"
 		r := b.run()
-		b.waitFor("the copies", func() bool { return tableOf(b.out, "big").State == stateDone && tableOf(b.out, "other").State == stateDone })
+		b.waitFor("the copies", func() bool {
+			return tableOf(b.out, "big").State == stateDone && tableOf(b.out, "other").State == stateDone
+		})
 		crashes := 0
 		b.out.mu.Lock()
 		b.out.onMark = func() error {

@@ -99,14 +99,14 @@ func TestRule18PreparedDuringCopy(t *testing.T) {
 		b.insertMany("a", 6000, number)
 		b.cfg[keyChunk] = "200"
 		stop := make(chan struct{})
-		b.out.onMark = func() error { time.Sleep(10 * time.Millisecond); return nil }
+		b.out.onMark = func() error { pause(10 * time.Millisecond); return nil }
 		b.run()
 		go func() {
 			defer close(stop)
 			for i := range 12 {
 				x := fmt.Sprintf("'x%d'", i)
 				b.prepare(x, fmt.Sprintf("UPDATE shop.a SET v = -1 WHERE id = %d", i*900), fmt.Sprintf("INSERT INTO shop.a VALUES (%d, %d, 'xa')", 100_001+i, i), fmt.Sprintf("INSERT INTO shop.a VALUES (%d, %d, 'xa')", 1+i*1000, i))
-				time.Sleep(30 * time.Millisecond)
+				pause(30 * time.Millisecond)
 				b.session([]string{"XA COMMIT " + x, "XA ROLLBACK " + x}[i%2])
 			}
 		}()

@@ -128,6 +128,23 @@ func (l *sourceLife) wait(t *testing.T) error {
 	}
 }
 
+// changeUntilEnd goes on changing until a run ends.
+func (c *sourceCase) changeUntilEnd(t *testing.T, l *sourceLife) error {
+	t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for range int(c.Patience / (20 * time.Millisecond)) {
+		select {
+		case err := <-l.done:
+			return err
+		case <-tick.C:
+			c.change(t, 1)
+		}
+	}
+	t.Fatal("the source does not end")
+	return nil
+}
+
 func (l *sourceLife) stop(t *testing.T) {
 	t.Helper()
 	l.cancel()
@@ -224,7 +241,7 @@ func testKilled(t *testing.T, c *sourceCase, visible bool) {
 			return true, nil
 		})
 		c.change(t, 10)
-		err := l.wait(t)
+		err := c.changeUntilEnd(t, l) // what was changed before it began may be one copy
 		if !errors.Is(err, ErrBox) {
 			t.Fatalf("killed at Mark %d Run returned %v", nth, err)
 		}
