@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/go-mysql-org/go-mysql/mysql"
@@ -139,12 +140,12 @@ func wholeNumber(v any) (n uint64, given bool, err error) {
 			return 0, true, fmt.Errorf(`"pos" is a whole number`)
 		}
 		return uint64(v), true, nil
-	case json.Number:
-		i, err := v.Int64()
-		if err != nil || i < 0 {
+	case string, json.Number:
+		i, err := strconv.ParseUint(fmt.Sprint(v), 10, 64)
+		if err != nil {
 			return 0, true, fmt.Errorf(`"pos" is a whole number`)
 		}
-		return uint64(i), true, nil
+		return i, true, nil
 	}
 	return 0, true, fmt.Errorf(`"pos" is a whole number`)
 }

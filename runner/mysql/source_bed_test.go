@@ -83,6 +83,8 @@ type bed struct {
 	s   *beds.Server
 	cfg connector.Config
 	out *outbox
+	// cluster is nil where topics do not matter.
+	cluster *shapes
 }
 
 // flavours runs a test on both servers.
@@ -114,7 +116,11 @@ func (b *bed) deps() connector.Deps {
 	if os.Getenv("SLUICE_TEST_LOG") != "" {
 		log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
-	return connector.Deps{Dial: d.DialContext, Connector: "shop", ConnectorID: "0123456789abcdef", Logger: log}
+	deps := connector.Deps{Dial: d.DialContext, Connector: "shop", ConnectorID: "0123456789abcdef", Logger: log}
+	if b.cluster != nil {
+		deps.Cluster = b.cluster
+	}
+	return deps
 }
 
 // running is a Run under way.
