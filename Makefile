@@ -45,13 +45,15 @@ e2e:
 	@e2e/test.sh setup e2e
 
 # BENCH=oss: side by side with the bare consumer, from Apache Kafka on this machine; BENCH=fc: beside a bare HTTP client
-# too; BENCH=odps: beside the SDK's upload loop too; BENCH=txn: transactional writing beside the library's producer; BENCH=pages: server time of pages on a large installation, which it fills once. With one of them, BENCH_ARGS='-records 1000000' goes to it;
+# too; BENCH=odps: beside the SDK's upload loop too; BENCH=mysql: MySQL → Kafka beside what bounds it; BENCH=txn:
+# transactional writing beside the library's producer; BENCH=pages: server time of pages on a large installation, which it
+# fills once. With one of them, BENCH_ARGS='-records 1000000' goes to it;
 # `go run ./bench/pages -h` lists what there is.
-BENCH ?= oss fc odps txn pages
+BENCH ?= oss fc odps mysql txn pages
 bench: build
 	@set -e; for b in $(BENCH); do case $$b in \
-	oss|fc|odps|txn) e2e/setup/setup.sh; (set -a; . "$${SLUICE_TEST_CACHE:-$$HOME/.cache/sluice-test}/env"; set +a; go run ./bench/$$b $(BENCH_ARGS));; \
+	oss|fc|odps|mysql|txn) e2e/setup/setup.sh; (set -a; . "$${SLUICE_TEST_CACHE:-$$HOME/.cache/sluice-test}/env"; set +a; go run ./bench/$$b $(BENCH_ARGS));; \
 	pages) SLUICE_BIN=bin/sluice go run ./bench/pages $(BENCH_ARGS);; \
-	*) echo "BENCH is any of oss, fc, odps, txn and pages, not $$b"; exit 2;; esac; done
+	*) echo "BENCH is any of oss, fc, odps, mysql, txn and pages, not $$b"; exit 2;; esac; done
 
 docs: generate

@@ -46,7 +46,7 @@ func (b *Bed) Connector(name string, config map[string]string) Result {
 	if err != nil {
 		b.Fatalf("%v", err)
 	}
-	profiled := profile(b.Options.Profiles, connector, sluice.Metrics)
+	profiled := b.Profile(connector, sluice.Metrics)
 	if err := watch.until(runLimit, func(_ int, sum int64) bool { return sum >= b.Options.Records }); err != nil {
 		b.Fatalf("%s does not finish: %v; %+v", name, err, c.Status().Connector)
 	}
@@ -69,9 +69,10 @@ func (b *Bed) Connector(name string, config map[string]string) Result {
 // profileSeconds is how much of a run a profile covers.
 const profileSeconds = 8
 
-// profile fetches a CPU profile of the first seconds when one is asked for. The channel answers when it is
-// there, or at once.
-func profile(folder, name, metrics string) <-chan error {
+// Profile fetches a CPU profile of a node's next seconds when one is asked for. The channel answers when it is there,
+// or at once.
+func (b *Bed) Profile(name, metrics string) <-chan error {
+	folder := b.Options.Profiles
 	done := make(chan error, 1)
 	if folder == "" {
 		done <- nil
