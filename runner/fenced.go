@@ -66,6 +66,7 @@ func membershipOver(err error) bool {
 type stopError struct {
 	state   connector.State // StateFailed or StateGap
 	cause   string
+	detail  string // what belongs to the cause at length, for the log
 	remedy  string
 	wrong   bool   // the settings cannot work: no partition can go on
 	field   string // the setting that is the cause, "" when none is

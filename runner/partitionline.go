@@ -221,7 +221,11 @@ func (l *partitionLine) stop(e *stopError) {
 		pending := l.pending
 		l.st.mu.Unlock()
 		l.st.stop(e, pending)
-		l.t.o.Log(LogError, "The partition is stopped: "+e.cause, l.fields(map[string]string{"remedy": e.remedy, "state": string(e.state)}))
+		fields := map[string]string{"remedy": e.remedy, "state": string(e.state)}
+		if e.detail != "" {
+			fields["detail"] = e.detail
+		}
+		l.t.o.Log(LogError, "The partition is stopped: "+e.cause, l.fields(fields))
 		l.cancel(errStopped)
 		l.s.kafka.Pause(map[string][]int32{l.tp.Topic: {l.tp.Partition}})
 	})

@@ -408,6 +408,7 @@ func (s *settler) fields(more map[string]string) map[string]string {
 func refusedStop(tp kafka.TP, f connector.Refusal) *stopError {
 	return &stopError{state: connector.StateFailed,
 		cause:  fmt.Sprintf("Offset %d of %s/%d is refused for good: %s", f.Offset, tp.Topic, tp.Partition, sentence(f.Err)),
+		detail: f.Err.Detail,
 		remedy: "Mend what refuses the record, or set errors.tolerance to all so that such records are diverted; then resume."}
 }
 

@@ -27,9 +27,17 @@ type RecordError struct {
 	// Retry: a further attempt may succeed (a function's own error). Of Add the caller
 	// makes errors.retry.limit of them first; of Publish the sink counts them.
 	Retry bool
+	// Detail is what belongs to the error at length (the end of a function's log): it stands
+	// in logs and in the headers of the diverted record, not in states and lists.
+	Detail string
 }
 
-func (e *RecordError) Error() string { return e.Err.Error() }
+func (e *RecordError) Error() string {
+	if e.Detail == "" {
+		return e.Err.Error()
+	}
+	return e.Err.Error() + "; " + e.Detail
+}
 func (e *RecordError) Unwrap() error { return e.Err }
 
 // AwayError: a system is away (network, 5xx, throttling). The position waits.
@@ -142,8 +150,11 @@ func Brief(err error) string {
 	var (
 		ae *AwayError
 		we *WrongError
+		re *RecordError
 	)
 	switch {
+	case errors.As(err, &re) && error(re) == err:
+		return re.Err.Error()
 	case errors.As(err, &we) && we.Brief != "":
 		return we.Brief
 	case errors.As(err, &ae) && ae.Brief != "":

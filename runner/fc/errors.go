@@ -135,7 +135,7 @@ func (k *classifier) invoked(doing string, a *answer, id bool) error {
 		return nil
 	}
 	if a.status >= 200 && a.status < 300 {
-		return &connector.RecordError{Stage: connector.StageTaskPut, Code: "function", Retry: true, Err: errors.New(a.functionText())}
+		return &connector.RecordError{Stage: connector.StageTaskPut, Code: "function", Retry: true, Err: errors.New(a.functionText()), Detail: a.logText()}
 	}
 	return k.refused(doing, a)
 }
@@ -244,10 +244,15 @@ func (a *answer) functionText() string {
 	if a.requestID != "" {
 		text += " (request " + clip(a.requestID, 100) + ")"
 	}
-	if a.log != "" {
-		text += "; the end of its log: " + tail(strings.ToValidUTF8(a.log, "\uFFFD"), mostLog)
-	}
 	return text
+}
+
+// logText is the end of the function's log; "" without one.
+func (a *answer) logText() string {
+	if a.log == "" {
+		return ""
+	}
+	return "the end of its log: " + tail(strings.ToValidUTF8(a.log, "\uFFFD"), mostLog)
 }
 
 // clip shortens to at most n bytes without cutting a character.

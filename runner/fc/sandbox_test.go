@@ -248,7 +248,7 @@ func TestFunctionsOfTheSandbox(t *testing.T) {
 		b := newStandIn(t, connector.Config{"fc.mode": "sync", "fc.function": sandbox.FCFails})
 		c, _ := chunkOf(t, b.sink(t), nil, 5)
 		refused, _ := publish(t, c)
-		if len(refused) != 5 || !strings.Contains(refused[0].Err.Error(), "InvocationError") || !strings.Contains(refused[0].Err.Error(), "the end of its log") {
+		if len(refused) != 5 || !strings.Contains(refused[0].Err.Error(), "InvocationError") || !strings.Contains(refused[0].Err.Error(), "the end of its log") || strings.Contains(connector.Brief(refused[0].Err), "the end of its log") {
 			t.Errorf("%v", refused)
 		}
 	})
