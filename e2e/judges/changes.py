@@ -34,7 +34,7 @@ ops = collections.Counter()
 faults = []
 sequences = set()
 order = {}  # (table, key) -> last sequence number
-came = {}  # (table, key) -> the message before, in words
+came = {}  # (table, key) -> the messages before, in words
 where = {}  # (table, key) -> partition
 pending = {}  # (table, key) -> row of an UPDATE_BEFOR whose UPDATE_AFTER is due
 transactions = {}  # sluice.tx.id -> [parts seen, last part]
@@ -102,7 +102,11 @@ def apply(m):
     if sequence <= order.get(place, -1):
         fault(m, "sequenceId %d after %d" % (sequence, order[place]))
     order[place] = sequence
-    came_before, came[place] = came.get(place), "offset %d, %s, sequence %d, %s" % (m.offset(), op, sequence, headers)
+    history = came.setdefault(place, [])
+    came_before = " / ".join(history)
+    stamp = payload["timestamp"]
+    history.append("offset %d, %s, sequence %d, eventTime %s, checkpointTime %s, %s" % (m.offset(), op, sequence, stamp["eventTime"], stamp["checkpointTime"], headers))
+    del history[:-6]
     if where.setdefault(place, m.partition()) != m.partition():
         fault(m, "the key was in partition %d" % where[place])
     rows = keyed.setdefault(table, {})
@@ -114,7 +118,7 @@ def apply(m):
             if "sluice.snapshot" in headers:
                 resent += 1
                 if len(again) < 5:
-                    again.append("%s[%d]@%d %s, sequence %d: %s; there is %s of %s" % (m.topic(), m.partition(), m.offset(), m.key().decode(), sequence, text(after), text(here), came_before))
+                    again.append("%s[%d]@%d %s, sequence %d: %s; there is %s; before: %s" % (m.topic(), m.partition(), m.offset(), m.key().decode(), sequence, text(after), text(here), came_before))
             else:
                 fault(m, "INSERT over %s" % text(here))
         rows[m.key()] = after
