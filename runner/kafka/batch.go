@@ -3,6 +3,7 @@ package kafka
 import (
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/sluice-io/sluice/runner/record"
@@ -12,7 +13,7 @@ const (
 	// parcelBytes is where a record batch is cut, before compression, unless its topic
 	// takes only smaller ones.
 	parcelBytes = 900 << 10
-	// keptBytes is how much memory an empty Batch holds on to for its next records.
+	// keptBytes is how much memory the batches of a Stream hold on to for further records.
 	keptBytes = 16 << 20
 	// stageBytes is how much of a record batch is compressed at once: little enough to be
 	// in the processor's caches still, and more than compressors look back.
@@ -41,9 +42,10 @@ type Batch struct {
 	}
 	used    []*shelf // since Reset, in order of their first record
 	touched []*shelf // since Mark
-	free    [][]byte
+	buffers *buffers
 	headers []byte // scratch
 	tail    []byte // scratch
+	small   []byte // scratch: what is being compressed
 	err     error  // what cannot be encoded
 
 	records, unmarkedRecords int
@@ -88,12 +90,13 @@ type parcel struct {
 	bytes    []byte
 	count    int32
 	sequence int32
+	pooled   bool // bytes go back to the buffers
 	pending  bool // it is under way
 	doubtful bool // it was sent and not answered: the broker may have it
 }
 
 func newBatch(limit func(string) int, squeeze squeezer) *Batch {
-	return &Batch{limit: limit, squeeze: squeeze, topics: make(map[string][]*shelf)}
+	return &Batch{limit: limit, squeeze: squeeze, topics: make(map[string][]*shelf), buffers: &buffers{}}
 }
 
 // Append adds a record and copies what it refers to. timestamp is in milliseconds
@@ -228,7 +231,8 @@ func (b *Batch) Seal() error {
 	return nil
 }
 
-// Reset empties the Batch and keeps up to 16 MiB of its memory.
+// Reset empties the Batch. Its memory is kept for the Stream's batches, up to 16 MiB of
+// it.
 func (b *Batch) Reset() {
 	for _, s := range b.used {
 		for _, c := range s.open {
@@ -236,7 +240,9 @@ func (b *Batch) Reset() {
 			b.give(c.packed)
 		}
 		for _, p := range s.done {
-			b.give(p.bytes)
+			if p.pooled {
+				b.give(p.bytes)
+			}
 		}
 		clear(s.open)
 		clear(s.done)
@@ -246,13 +252,8 @@ func (b *Batch) Reset() {
 	}
 	b.used, b.touched = b.used[:0], b.touched[:0]
 	b.records, b.unmarkedRecords, b.bytes, b.unmarked, b.err = 0, 0, 0, 0, nil
-	kept := 0
-	for i, f := range b.free {
-		if kept += cap(f); kept > keptBytes {
-			clear(b.free[i:])
-			b.free = b.free[:i]
-			break
-		}
+	if cap(b.small) > parcelBytes*2 {
+		b.small = nil
 	}
 }
 
@@ -356,33 +357,60 @@ func (b *Batch) seal(s *shelf, c chunk) {
 	out, codec := c.raw, int16(0)
 	switch {
 	case c.packed != nil:
-		out, codec = b.press(c.packed, c.raw[batchHeaderBytes:], false, true), int16(b.squeeze.codec)
-		b.give(c.raw)
+		packed := b.press(c.packed, c.raw[batchHeaderBytes:], false, true)
+		out, codec = slices.Clone(packed), int16(b.squeeze.codec)
+		b.give(packed)
 	case b.squeeze.codec != 0 && len(c.raw) > squeezeFrom:
-		if small := b.press(b.take(), c.raw[batchHeaderBytes:], true, true); len(small) < len(c.raw) {
-			out, codec = small, int16(b.squeeze.codec)
-			b.give(c.raw)
-		} else {
-			b.give(small)
+		if b.small == nil {
+			b.small = make([]byte, batchHeaderBytes)
 		}
+		if b.small = b.press(b.small[:batchHeaderBytes], c.raw[batchHeaderBytes:], true, true); len(b.small) < len(c.raw) {
+			// A buffer that held the records would be several times as long as this, for as
+			// long as the transaction takes.
+			out, codec = slices.Clone(b.small), int16(b.squeeze.codec)
+		}
+	}
+	if codec != 0 {
+		b.give(c.raw)
 	}
 	b.bytes += int64(len(out))
 	sealBatch(out, codec, c.count, c.first, c.newest)
-	s.done = append(s.done, &parcel{bytes: out, count: c.count})
+	s.done = append(s.done, &parcel{bytes: out, count: c.count, pooled: codec == 0})
 }
 
 // take returns a buffer with room for a batch's header.
-func (b *Batch) take() []byte {
-	if n := len(b.free); n > 0 {
-		f := b.free[n-1]
-		b.free = b.free[:n-1]
-		return f[:batchHeaderBytes]
-	}
-	return make([]byte, batchHeaderBytes, 16<<10)
+func (b *Batch) take() []byte { return b.buffers.take()[:batchHeaderBytes] }
+
+func (b *Batch) give(f []byte) { b.buffers.give(f) }
+
+// buffers are what the batches of a Stream fill: what one has compressed, the other can
+// use while the first is on its way. Safe for concurrent use.
+type buffers struct {
+	mu   sync.Mutex
+	free [][]byte
+	kept int // their bytes
 }
 
-func (b *Batch) give(f []byte) {
-	if cap(f) >= batchHeaderBytes {
-		b.free = append(b.free, f)
+func (p *buffers) take() []byte {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := len(p.free)
+	if n == 0 {
+		return make([]byte, batchHeaderBytes, 16<<10)
+	}
+	f := p.free[n-1]
+	p.free[n-1] = nil
+	p.free, p.kept = p.free[:n-1], p.kept-cap(f)
+	return f
+}
+
+func (p *buffers) give(f []byte) {
+	if cap(f) < batchHeaderBytes {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.kept+cap(f) <= keptBytes {
+		p.free, p.kept = append(p.free, f), p.kept+cap(f)
 	}
 }

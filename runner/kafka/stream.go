@@ -46,6 +46,8 @@ type Stream struct {
 	step       func(string) error
 	broken     bool
 
+	buffers buffers
+
 	pipesMu sync.Mutex
 	pipes   map[string]*pipe // by address
 
@@ -119,7 +121,9 @@ func (s *Stream) Close() error {
 
 // NewBatch returns an empty Batch with the compression of s.
 func (s *Stream) NewBatch() *Batch {
-	return newBatch(s.parcelLimit, squeezer{codec: s.codec})
+	b := newBatch(s.parcelLimit, squeezer{codec: s.codec})
+	b.buffers = &s.buffers
+	return b
 }
 
 func (s *Stream) parcelLimit(topic string) int {
