@@ -30,16 +30,16 @@ type SourceReader struct {
 
 // SourcePart is how far a source has come with one part of its work.
 type SourcePart struct {
-	Name         string // "shop.orders"
-	Target       string // topic
-	TargetHref   string
-	Phase        string // waiting, snapshot, streaming, done, failed, or a word of the source's own
-	Done, Total  int64
-	Unit         string
-	Rate         float64
-	Left         time.Duration // 0 when not known
-	Detail       string
-	Copies       bool // it is being copied, or waits for that
+	Name        string // "shop.orders"
+	Target      string // topic
+	TargetHref  string
+	Phase       string // waiting, snapshot, streaming, done, failed, or a word of the source's own
+	Done, Total int64
+	Unit        string
+	Rate        float64
+	Left        time.Duration // 0 when not known
+	Detail      string
+	Copies      bool // it is being copied, or waits for that
 }
 
 // PhaseLook is how a phase of a source's part is shown. A word of the source's own is shown as it is.
