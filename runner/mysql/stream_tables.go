@@ -111,6 +111,11 @@ func (r *reader) listTables(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if r.fresh && r.start.Choice == "" {
+		if err := r.namedExist(ctx, names); err != nil {
+			return err
+		}
+	}
 	for _, name := range slices.Clone(r.names) {
 		if !r.set.Tables.Match(name) {
 			delete(r.tables, name)
@@ -133,6 +138,42 @@ func (r *reader) listTables(ctx context.Context) error {
 		r.out.Log(slog.LevelWarn, "No table matches yet.", map[string]string{"tables": strings.Join(r.set.Tables.Patterns(), ", ")})
 	}
 	return nil
+}
+
+// namedExist refuses a first start that would wait for ever without a word: a database
+// that is not there, or of which the account may see nothing, and tables that are named in
+// full and are not among the database's. What a pattern matches may come later.
+func (r *reader) namedExist(ctx context.Context, names []string) error {
+	there := len(names) > 0
+	err := r.ask(ctx, "looking for the database", func(c *client.Conn) error {
+		if there {
+			return nil
+		}
+		res, err := c.Execute("SELECT 1 FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = " + quoteText(r.set.Database))
+		there = err == nil && res.RowNumber() > 0
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if !there {
+		return &connector.WrongError{Field: keyDatabase, Brief: fmt.Sprintf("There is no database %s, or the account may not see it.", r.set.Database),
+			Err:    fmt.Errorf("looking for the database: %s does not exist or is not visible", r.set.Database),
+			Remedy: "Correct " + keyDatabase + " (upper and lower case count). " + r.set.grantSelect()}
+	}
+	var missing []string
+	for _, p := range r.set.Tables.Patterns() {
+		literal := strings.HasPrefix(p, "`") || !strings.ContainsAny(p, "*?")
+		if literal && !slices.ContainsFunc(names, func(n string) bool { return matchPattern(p, n, r.srv.LowerCase != 0) }) {
+			missing = append(missing, p)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return &connector.WrongError{Field: keyTables, Brief: fmt.Sprintf("The database %s has no table %s, or the account may not see it.", r.set.Database, list(missing, 5)),
+		Err:    fmt.Errorf("listing the tables: %s not found", strings.Join(missing, ", ")),
+		Remedy: "Correct " + keyTables + " (views are not read). " + r.set.grantSelect()}
 }
 
 // admit takes a table in: with a topic, and to be copied where the mode says so. It
