@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/sluice-io/sluice/e2e/beds"
@@ -36,5 +37,18 @@ func TestFirstStartWithNothingToRead(t *testing.T) {
 				t.Fatalf("the reader ended with %v; want a wrong %s with its remedy", err, c.field)
 			}
 		})
+	}
+}
+
+// The right that is missing is the one that the remedy names.
+func TestLockThatIsNotAllowed(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, beds.MySQL)
+	b.s.Exec("CREATE TABLE shop.bare (a INT)", "INSERT INTO shop.bare VALUES (1)", "CREATE USER locked@'127.0.0.1' IDENTIFIED BY 'secret'",
+		"GRANT SELECT, REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO locked@'127.0.0.1'")
+	b.cfg[keyUser] = "locked"
+	var wrong *connector.WrongError
+	if err := b.run().ends(); !errors.As(err, &wrong) || wrong.Field != keyUser || !strings.Contains(wrong.Remedy, "LOCK TABLES") {
+		t.Fatalf("the reader ended with %v; want that the account lacks LOCK TABLES", err)
 	}
 }

@@ -91,7 +91,7 @@ func (c *copier) exactView(job *copyJob, m mark) (filePos, func(), error) {
 	switch {
 	case !transactional(job.engine):
 		if _, err := c.conn.Execute("LOCK TABLES " + c.tableName(job) + " READ"); err != nil {
-			return filePos{}, nil, fmt.Errorf("locking table %s for reading: %w", job.table, err)
+			return filePos{}, nil, c.set.lockDenied(job.table, err)
 		}
 		at, _, err := c.srv.endOfLog(c.conn.Conn)
 		return at, nil, err
@@ -107,7 +107,7 @@ func (c *copier) exactView(job *copyJob, m mark) (filePos, func(), error) {
 	}
 	defer lock.Close()
 	if _, err := lock.Execute("LOCK TABLES " + c.tableName(job) + " READ"); err != nil {
-		return filePos{}, nil, fmt.Errorf("locking table %s for reading: %w", job.table, err)
+		return filePos{}, nil, c.set.lockDenied(job.table, err)
 	}
 	if _, err := c.conn.Execute("START TRANSACTION WITH CONSISTENT SNAPSHOT"); err != nil {
 		return filePos{}, nil, err
@@ -118,6 +118,17 @@ func (c *copier) exactView(job *copyJob, m mark) (filePos, func(), error) {
 	}
 	_, err = lock.Execute("UNLOCK TABLES")
 	return at, nil, err
+}
+
+// lockDenied names the right that a lock of a table takes, when it is the one that is missing.
+func (s *Settings) lockDenied(table string, err error) error {
+	full := fmt.Errorf("locking table %s for reading: %w", table, err)
+	if code := serverCode(err); code != codeDatabaseDenied && code != codeTableDenied {
+		return full
+	}
+	return &connector.WrongError{Field: keyUser, Err: full,
+		Brief:  fmt.Sprintf("The account may not lock table %s, which has no primary key (or an engine without views) and is copied behind a read lock.", table),
+		Remedy: fmt.Sprintf("Give the account %[2]s the right LOCK TABLES on the database (as an administrator: GRANT LOCK TABLES ON %[1]s.* TO …), or leave the table out of mysql.tables; then restart the connector.", quoteName(s.Database), s.User)}
 }
 
 // awaitView holds the stream until the place of a view is known: of what follows it
