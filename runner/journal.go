@@ -61,8 +61,7 @@ func openJournal(ctx context.Context, s *Supervisor, sub *subject) (*journal, er
 	j := &journal{s: s, sub: sub, configs: map[string]connector.Config{}}
 	err := readCompacted(ctx, sub.cluster, sub.names.configTopic, j.load)
 	if errors.Is(err, kafka.ErrNoTopic) {
-		return nil, &connector.WrongError{Field: connector.KeyConfigTopic, Err: fmt.Errorf("the task configuration topic %s does not exist", sub.names.configTopic),
-			Remedy: "Make the topic again (1 partition, cleanup.policy=compact) and resume; what was in it is written anew."}
+		return nil, sub.gone(connector.KeyConfigTopic, roleConfig, sub.names.configTopic, "Make the topic again (1 partition, cleanup.policy=compact) and resume; what was in it is written anew.")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the configuration topic %s: %w", sub.names.configTopic, err)

@@ -58,8 +58,7 @@ func readMirror(ctx context.Context, s *Supervisor, sub *subject) (*mirror, erro
 	topic := &mirror{sub: sub, known: map[kafka.TP]MirroredPosition{}}
 	err = readCompacted(ctx, sub.cluster, sub.names.offsetTopic, topic.load)
 	if errors.Is(err, kafka.ErrNoTopic) {
-		return nil, &connector.WrongError{Field: connector.KeyOffsetTopic, Err: fmt.Errorf("the task offset topic %s does not exist", sub.names.offsetTopic),
-			Remedy: "Make the topic again (more than one partition, cleanup.policy=compact) and resume."}
+		return nil, sub.gone(connector.KeyOffsetTopic, roleOffset, sub.names.offsetTopic, "Make the topic again (more than one partition, cleanup.policy=compact) and resume.")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the offset topic %s: %w", sub.names.offsetTopic, err)

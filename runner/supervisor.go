@@ -292,6 +292,17 @@ type subject struct {
 	fresh    bool // deployed by this run
 }
 
+// gone is the error of a topic of the connector's that the brokers do not know: a person
+// has to make it again. Right after its deploy the topic was seen or made a moment ago, and
+// a busy cluster only has not told all its brokers: that passes.
+func (sub *subject) gone(field, role, topic, remedy string) error {
+	err := fmt.Errorf("the %s %s does not exist", role, topic)
+	if sub.fresh || !sub.row.Deployed {
+		return err
+	}
+	return &connector.WrongError{Field: field, Err: err, Remedy: remedy}
+}
+
 func (s *Supervisor) subject(ctx context.Context, c Connector) (*subject, error) {
 	in, err := s.o.Store.Instance(ctx, c.InstanceID)
 	if err != nil {
