@@ -91,23 +91,10 @@ func (r *reader) askServer(ctx context.Context, def *row.Table, keys, bounds [][
 // foresee asks the server at once about all keys of a batch of events that will have to be
 // compared by it: asked one by one a busy table would change faster than its copy can follow.
 func (r *reader) foresee(ctx context.Context, events []event) error {
-	m := &r.merge
-	if m.job == nil || len(events) < 3 {
+	if len(events) < 3 {
 		return nil
 	}
-	t := r.tables[m.job.table]
-	if t == nil || t.def == nil || t.def.Key == nil || ordered(t.def) {
-		return nil
-	}
-	var bounds [][]row.Value
-	if t.state.Frontier != nil {
-		bounds = append(bounds, t.state.Frontier)
-	}
-	for _, c := range m.held {
-		if !c.eof {
-			bounds = append(bounds, c.last)
-		}
-	}
+	t, bounds := r.askedBounds()
 	if len(bounds) == 0 {
 		return nil
 	}
@@ -150,4 +137,26 @@ func (r *reader) foresee(ctx context.Context, events []event) error {
 		return nil
 	}
 	return r.askServer(ctx, t.def, keys, bounds)
+}
+
+// askedBounds are the bounds of the copy at work when only the server can compare with them.
+func (r *reader) askedBounds() (*table, [][]row.Value) {
+	m := &r.merge
+	if m.job == nil {
+		return nil, nil
+	}
+	t := r.tables[m.job.table]
+	if t == nil || t.def == nil || t.def.Key == nil || ordered(t.def) {
+		return nil, nil
+	}
+	var bounds [][]row.Value
+	if t.state.Frontier != nil {
+		bounds = append(bounds, t.state.Frontier)
+	}
+	for _, c := range m.held {
+		if !c.eof {
+			bounds = append(bounds, c.last)
+		}
+	}
+	return t, bounds
 }

@@ -22,6 +22,7 @@ const connectTimeout = 10 * time.Second
 // session is a connection for statements. It ends with the context it was opened with.
 type session struct {
 	*client.Conn
+	raw     net.Conn
 	secured bool // by TLS
 	stop    func() bool
 }
@@ -77,7 +78,7 @@ func dialSession(ctx context.Context, s *Settings, deps connector.Deps, config *
 		}
 		return nil, err
 	}
-	x := &session{Conn: conn, secured: config != nil}
+	x := &session{Conn: conn, raw: raw, secured: config != nil}
 	x.stop = context.AfterFunc(ctx, func() { _ = raw.Close() })
 	return x, nil
 }
@@ -90,6 +91,9 @@ func (x *session) Close() error {
 	x.stop()
 	return x.Conn.Close()
 }
+
+// cut ends the connection under whoever is using it.
+func (x *session) cut() { _ = x.raw.Close() }
 
 // rows executes a statement and returns its rows as texts; NULL is "".
 func (x *session) rows(statement string) ([][]string, error) {

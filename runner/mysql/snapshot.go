@@ -27,6 +27,7 @@ type copyJob struct {
 	view     bool        // one view; set by the copier
 	estimate int64       // rows of the table; set by the copier
 	engine   string
+	executed *gtidSet // of a view between transactions: what was executed then
 }
 
 func newJob(ctx context.Context, t *table, s *Settings) *copyJob {
@@ -210,7 +211,7 @@ func (c *copier) next(job *copyJob) (eof bool, err error) {
 		return false, err
 	}
 	conn := c.conn
-	stop := context.AfterFunc(job.ctx, func() { _ = conn.Close() })
+	stop := context.AfterFunc(job.ctx, conn.cut)
 	defer func() {
 		if !stop() {
 			c.conn = nil // it was closed

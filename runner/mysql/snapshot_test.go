@@ -69,6 +69,35 @@ func TestRule17TablesWithoutKey(t *testing.T) {
 	})
 }
 
+// An account that may not lock tables copies one without a key all the same (MySQL).
+func TestRule17TablesWithoutKeyAndLocks(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, beds.MySQL)
+	b.s.Exec("DROP USER 'sluice'@'%'", "CREATE USER 'sluice'@'%' IDENTIFIED BY 'secret'", "GRANT SELECT, REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO 'sluice'@'%'",
+		"CREATE TABLE shop.log (v INT, note VARCHAR(200))", "CREATE TABLE shop.k (id INT PRIMARY KEY, v INT, note VARCHAR(10))", "INSERT INTO shop.log VALUES (1,'a'),(1,'a'),(2,'b')")
+	var wg sync.WaitGroup
+	stop := make(chan struct{})
+	b.write(&wg, stop, "k", 1, 100, number)
+	wg.Go(func() {
+		c := b.s.Connect()
+		defer c.Close()
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			case <-time.After(3 * time.Millisecond):
+			}
+			_, _ = c.Execute(fmt.Sprintf("INSERT INTO shop.log VALUES (%d,'new')", i%7))
+			_, _ = c.Execute(fmt.Sprintf("DELETE FROM shop.log WHERE v = %d LIMIT 1", rand.IntN(7)))
+		}
+	})
+	b.run()
+	b.waitFor("the copies", func() bool { return tableOf(b.out, "log").State == stateDone && tableOf(b.out, "k").State == stateDone })
+	close(stop)
+	wg.Wait()
+	b.equal("log", "k")
+}
+
 // A table that comes later gets a topic and a copy while the others are followed; one
 // is copied again when that is asked for, with what was deleted meanwhile taken back.
 func TestTablesLaterAndAgain(t *testing.T) {

@@ -27,12 +27,9 @@ func (c *copier) readView(job *copyJob) error {
 	if err != nil {
 		return err
 	}
-	at, release, err := c.exactView(job, m)
+	at, err := c.exactView(job, m)
 	if err != nil {
 		return err
-	}
-	if release != nil {
-		defer release()
 	}
 	def, err := row.Describe(job.ctx, c.conn, c.set.Database, job.table)
 	if err != nil {
@@ -79,56 +76,106 @@ func (c *copier) readView(job *copyJob) error {
 	if err := hand(); err != nil {
 		return err
 	}
-	_, _ = c.conn.Execute("UNLOCK TABLES")
-	_, err = c.conn.Execute("COMMIT")
+	return c.endView()
+}
+
+// endView lets go of what an exactView holds.
+func (c *copier) endView() error {
+	if _, err := c.conn.Execute("UNLOCK TABLES"); err != nil {
+		return err
+	}
+	_, err := c.conn.Execute("COMMIT")
 	return err
 }
 
 // exactView opens a view of a table whose place in the log is exact, behind the mark.
 // Of an engine without views it is the table under a read lock, until it is read; the
 // lock does not wait longer than a second, then the whole is tried again.
-func (c *copier) exactView(job *copyJob, m mark) (filePos, func(), error) {
+func (c *copier) exactView(job *copyJob, m mark) (filePos, error) {
 	switch {
 	case !transactional(job.engine):
 		if _, err := c.conn.Execute("LOCK TABLES " + c.tableName(job) + " READ"); err != nil {
-			return filePos{}, nil, c.set.lockDenied(job.table, err)
+			return filePos{}, c.lockError(job, err)
 		}
 		at, _, err := c.srv.endOfLog(c.conn.Conn)
-		return at, nil, err
+		return at, err
 	case c.srv.MariaDB():
 		at, _, err := c.openMaria(job, m)
-		return at, nil, err
+		return at, err
 	}
-	// While the table is locked none of its transactions is between log and engine. The
-	// lock is kept until the view is open, some milliseconds.
+	if c.srv.GTID {
+		for began := time.Now(); time.Since(began) < viewPatience; {
+			at, ok, err := c.quietView(job)
+			if err != nil || ok {
+				return at, err
+			}
+		}
+	}
+	return c.lockedView(job)
+}
+
+// viewPatience is how long a moment is waited for in which nothing is being committed,
+// before a lock makes one.
+const viewPatience = 3 * time.Second
+
+// quietView opens a view between two looks at the log that see the same. Whether a
+// transaction was in the log and not yet in the engine then, the reader finds out when
+// it gets there: all it has read up to there must have been executed (job.executed).
+func (c *copier) quietView(job *copyJob) (filePos, bool, error) {
+	before, executed, err := c.srv.endOfLog(c.conn.Conn)
+	if err != nil {
+		return filePos{}, false, err
+	}
+	if _, err := c.conn.Execute("START TRANSACTION WITH CONSISTENT SNAPSHOT"); err != nil {
+		return filePos{}, false, err
+	}
+	after, again, err := c.srv.endOfLog(c.conn.Conn)
+	if err != nil {
+		return filePos{}, false, err
+	}
+	if before == after && executed == again {
+		job.executed, err = parseGTIDSet(executed)
+		return before, true, err
+	}
+	_, err = c.conn.Execute("ROLLBACK")
+	return filePos{}, false, err
+}
+
+// lockedView opens a view while the table is locked for reading: none of its transactions is
+// between log and engine then. The lock is kept until the view is open, some milliseconds.
+func (c *copier) lockedView(job *copyJob) (filePos, error) {
 	lock, err := connect(job.ctx, c.set, c.deps)
 	if err != nil {
-		return filePos{}, nil, err
+		return filePos{}, err
 	}
 	defer lock.Close()
 	if _, err := lock.Execute("LOCK TABLES " + c.tableName(job) + " READ"); err != nil {
-		return filePos{}, nil, c.set.lockDenied(job.table, err)
+		return filePos{}, c.lockError(job, err)
 	}
 	if _, err := c.conn.Execute("START TRANSACTION WITH CONSISTENT SNAPSHOT"); err != nil {
-		return filePos{}, nil, err
+		return filePos{}, err
 	}
 	at, _, err := c.srv.endOfLog(c.conn.Conn)
 	if err != nil {
-		return filePos{}, nil, err
+		return filePos{}, err
 	}
+	job.executed = nil
 	_, err = lock.Execute("UNLOCK TABLES")
-	return at, nil, err
+	return at, err
 }
 
-// lockDenied names the right that a lock of a table takes, when it is the one that is missing.
-func (s *Settings) lockDenied(table string, err error) error {
-	full := fmt.Errorf("locking table %s for reading: %w", table, err)
-	if code := serverCode(err); code != codeDatabaseDenied && code != codeTableDenied {
-		return full
+// lockError is a refused lock. Without the privilege a quiet moment is waited for on.
+func (c *copier) lockError(job *copyJob, err error) error {
+	err = fmt.Errorf("locking table %s for reading: %w", job.table, err)
+	switch serverCode(err) {
+	case codeDatabaseDenied, codeTableDenied:
+		if c.srv.GTID && !c.srv.MariaDB() && transactional(job.engine) {
+			return fmt.Errorf("%w; and no moment was found in which nothing is committed", errNotVisible)
+		}
+		return &connector.WrongError{Field: keyUser, Brief: "table " + job.table + " has no primary key and can be copied under a lock only", Err: err,
+			Remedy: fmt.Sprintf("Run as an administrator: GRANT LOCK TABLES ON `%s`.* TO '%s'@'%%'; or give the table a primary key, or leave it out of %s.", c.set.Database, c.set.User, keyTables)}
 	}
-	return &connector.WrongError{Field: keyUser, Err: full,
-		Brief:  fmt.Sprintf("The account may not lock table %s, which has no primary key (or an engine without views) and is copied behind a read lock.", table),
-		Remedy: fmt.Sprintf("Give the account %[2]s the right LOCK TABLES on the database (as an administrator: GRANT LOCK TABLES ON %[1]s.* TO …), or leave the table out of mysql.tables; then restart the connector.", quoteName(s.Database), s.User)}
+	return err
 }
 
 // awaitView holds the stream until the place of a view is known: of what follows it
@@ -159,6 +206,10 @@ func (r *reader) viewReached(ctx context.Context, at filePos) error {
 	}
 	r.merge.view = nil
 	t := r.tables[v.job.table]
+	if v.job.executed != nil && r.done.my != nil && len(r.done.my.minus(v.job.executed).by) > 0 {
+		r.merge.reset() // a transaction was in the log that the view may not have; another one
+		return nil
+	}
 	w := chunkWriter{reader: r, t: t, c: v}
 	for {
 		var part *chunk

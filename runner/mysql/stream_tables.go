@@ -272,7 +272,7 @@ func (r *reader) progressOf(now time.Time) []connector.Progress {
 	out := make([]connector.Progress, 0, len(r.names))
 	for _, name := range r.names {
 		t := r.tables[name]
-		p := connector.Progress{Name: r.set.Database + "." + name, Target: t.state.Topic, Phase: t.state.State, Unit: "rows", Done: t.state.Rows}
+		p := connector.Progress{Name: r.set.Database + "." + name, Target: t.state.Topic, Phase: t.state.State, Unit: "rows", Done: t.state.Rows, Detail: r.risk}
 		switch t.state.State {
 		case stateDone:
 			p.Phase = "streaming"
