@@ -91,6 +91,7 @@ func text(r *mysql.Result, row, column int) *string {
 	if err != nil {
 		return nil
 	}
+	v = strings.Clone(v) // it lies in memory that the library uses again
 	return &v
 }
 
