@@ -43,7 +43,7 @@ func TestFirstStartWithNothingToRead(t *testing.T) {
 // The right that is missing is the one that the remedy names.
 func TestLockThatIsNotAllowed(t *testing.T) {
 	t.Parallel()
-	b := newBed(t, beds.MySQL)
+	b := newBed(t, beds.MySQL, beds.NoGTID())
 	b.s.Exec("CREATE TABLE shop.bare (a INT)", "INSERT INTO shop.bare VALUES (1)", "CREATE USER locked@'127.0.0.1' IDENTIFIED BY 'secret'",
 		"GRANT SELECT, REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO locked@'127.0.0.1'")
 	b.cfg[keyUser] = "locked"
