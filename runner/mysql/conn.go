@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sluice-io/sluice/runner/connector"
@@ -77,6 +78,28 @@ type greeting struct {
 type greeted struct {
 	net.Conn
 	*greeting
+	deadline atomic.Int64 // for reading, as it was set last; Unix time in ns, 0 none
+}
+
+// deadlineSlack is how much a deadline for reading may come too early. The library moves
+// it before each packet, which is a tenth of the time that reading rows takes.
+const deadlineSlack = time.Second
+
+func (g *greeted) SetReadDeadline(t time.Time) error {
+	at := int64(0)
+	if !t.IsZero() {
+		at = t.UnixNano()
+	}
+	if before := g.deadline.Load(); before != 0 && at >= before && at-before < int64(deadlineSlack) {
+		return nil
+	}
+	g.deadline.Store(at)
+	return g.Conn.SetReadDeadline(t)
+}
+
+func (g *greeted) SetDeadline(t time.Time) error {
+	g.deadline.Store(0)
+	return g.Conn.SetDeadline(t)
 }
 
 func (g *greeted) Read(p []byte) (int, error) {

@@ -79,6 +79,11 @@ func (r *reader) settle(ctx context.Context) error {
 		}
 	}
 	m := &r.merge
+	if m.ask != nil && !m.ask.job.view { // the next chunk is read while the last ones are written
+		if err := r.answer(ctx); err != nil {
+			return err
+		}
+	}
 	for len(m.held) > 0 && r.reached(m.held[0].reach) {
 		c := m.held[0]
 		m.held = m.held[1:]
@@ -94,16 +99,23 @@ func (r *reader) settle(ctx context.Context) error {
 			return err
 		}
 	}
-	// A transaction of which a part is visible is finished first: of its rows that were
-	// left out nobody could say whether a SELECT sees them.
-	if m.ask != nil && m.open == nil && r.done.partial == nil && m.heldBytes() < heldBytes {
-		a := m.ask
-		m.ask = nil
-		m.open = &chunk{job: a.job, after: a.after}
-		a.mark <- mark{gtid: r.done.textOfGTID(), at: r.done.at}
-		if a.job.view {
-			return r.awaitView(ctx)
-		}
+	return r.answer(ctx)
+}
+
+// answer tells the copier how far the stream is, when it waits for that. A transaction of
+// which a part is visible is finished first: of its rows that were left out nobody could
+// say whether a SELECT sees them.
+func (r *reader) answer(ctx context.Context) error {
+	m := &r.merge
+	if m.ask == nil || m.open != nil || r.done.partial != nil || m.heldBytes() >= heldBytes {
+		return nil
+	}
+	a := m.ask
+	m.ask = nil
+	m.open = &chunk{job: a.job, after: a.after}
+	a.mark <- mark{gtid: r.done.textOfGTID(), at: r.done.at}
+	if a.job.view {
+		return r.awaitView(ctx)
 	}
 	return nil
 }
@@ -157,7 +169,11 @@ func (r *reader) onCopier(ctx context.Context, msg any) error {
 			m.ask, m.open = msg, nil
 		}
 	case *chunk:
-		return r.takeChunk(msg)
+		err := r.takeChunk(msg)
+		if msg.next != nil && msg.job == m.job {
+			m.ask = msg.next
+		}
+		return err
 	case *copyFailure:
 		if msg.job != m.job {
 			return nil

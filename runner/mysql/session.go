@@ -56,7 +56,7 @@ func dialSession(ctx context.Context, s *Settings, deps connector.Deps, config *
 		}
 		keepAlive(raw)
 		stopSignIn = context.AfterFunc(limited, func() { _ = raw.Close() })
-		return &greeted{raw, hello}, nil
+		return &greeted{Conn: raw, greeting: hello}, nil
 	}
 	conn, err := client.ConnectWithDialer(limited, "tcp", s.Address(), s.User, s.Password, "", dial, func(c *client.Conn) error {
 		if config != nil {

@@ -65,6 +65,9 @@ type chunk struct {
 	// ordered: keys are compared here, as the server does.
 	ordered bool
 	more    <-chan *chunk // of a view: the rows
+	// next is the announcement of the chunk behind it, nil with the last one: so that it is
+	// answered before this one is written.
+	next *announce
 }
 
 // copyFailure ends a job.
@@ -87,6 +90,8 @@ type copier struct {
 	conn *session
 	dec  row.Decoder
 	size int64 // of a row, lately
+
+	announced *announce // with the last chunk
 }
 
 func startCopier(ctx context.Context, s *Settings, deps connector.Deps, srv *server) *copier {
@@ -234,6 +239,10 @@ func (c *copier) next(job *copyJob) (eof bool, err error) {
 		return false, err
 	}
 	job.after, job.key = ch.last, ch.key
+	if !ch.eof {
+		ch.next = newAnnounce(job)
+		c.announced = ch.next
+	}
 	if !c.say(job.ctx, ch) {
 		return false, job.ctx.Err()
 	}
@@ -309,11 +318,19 @@ func keySignature(def *row.Table) string {
 	return b.String()
 }
 
-// announce asks the reader how far the stream is.
+func newAnnounce(job *copyJob) *announce {
+	return &announce{job: job, after: job.after, mark: make(chan mark, 1)}
+}
+
+// announce asks the reader how far the stream is, unless that went with the last chunk.
 func (c *copier) announce(job *copyJob) (mark, error) {
-	a := &announce{job: job, after: job.after, mark: make(chan mark, 1)}
-	if !c.say(job.ctx, a) {
-		return mark{}, job.ctx.Err()
+	a := c.announced
+	c.announced = nil
+	if a == nil || a.job != job {
+		a = newAnnounce(job)
+		if !c.say(job.ctx, a) {
+			return mark{}, job.ctx.Err()
+		}
 	}
 	select {
 	case m := <-a.mark:
