@@ -34,7 +34,7 @@ func TestFailover(t *testing.T) {
 		}
 		other.out, other.cfg = b.out, b.cfg.Clone()
 		other.cfg[keyPort] = fmt.Sprint(other.s.Port)
-		r = other.run()
+		other.run()
 		other.s.Exec("UPDATE shop.a SET v = 4 WHERE id = 1", "INSERT INTO shop.a VALUES (3,3)")
 		other.equal("a")
 		once(t, b.out)
