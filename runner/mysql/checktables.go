@@ -136,7 +136,8 @@ func (c *checking) keys(context.Context) (found, error) {
 		if len(t.key) > 0 {
 			view = append(view, t.name)
 		}
-		if !c.sv.MariaDB || !transactional(t.engine) {
+		lockless := c.sv.MariaDB || strings.EqualFold(c.sv.vars["gtid_mode"], "ON")
+		if !lockless || !transactional(t.engine) {
 			lock = append(lock, t.name)
 		}
 	}
