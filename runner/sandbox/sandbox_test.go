@@ -13,7 +13,7 @@ func TestSandbox(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	for range 2 { // the second time on what the first left, on other ports
-		s, err := Start(context.Background(), Options{DataDir: dir, KafkaAddr: "127.0.0.1:0", OSSAddr: "127.0.0.1:0", FCAddr: "127.0.0.1:0", ODPSAddr: "127.0.0.1:0", STSAddr: "127.0.0.1:0", SampleProducer: true})
+		s, err := Start(context.Background(), Options{DataDir: dir, KafkaAddr: "127.0.0.1:0", OSSAddr: "127.0.0.1:0", FCAddr: "127.0.0.1:0", ODPSAddr: "127.0.0.1:0", STSAddr: "127.0.0.1:0", MariaDB: NoMySQL, SampleProducer: true})
 		must(t, err)
 		want := []Address{{"kafka", s.Kafka.Addr()}, {"oss", s.OSS.URL()}, {"fc", s.FC.URL()}, {"odps", s.ODPS.URL()}, {"sts", s.STS.URL()}}
 		if addresses := s.Addresses(); !slices.Equal(addresses, want) {

@@ -63,6 +63,9 @@ func Describe(ctx context.Context, conn Querier, database, name string) (*Table,
 		return nil, fmt.Errorf("%s: %w", t, ErrNoTable)
 	}
 	if rows, err = query(ctx, conn, fmt.Sprintf(keyQuery, QuoteName(t.Database), QuoteName(t.Name))); err != nil {
+		if gone := new(mysql.MyError); errors.As(err, &gone) && gone.Code == mysql.ER_NO_SUCH_TABLE { // since the question before
+			return nil, fmt.Errorf("%s: %w", t, ErrNoTable)
+		}
 		return nil, fmt.Errorf("asking for the keys of %s: %w", t, err)
 	}
 	if err := t.describeKey(rows); err != nil {
