@@ -98,7 +98,7 @@ func TestResources(t *testing.T) {
 	b.mustDeliver(c, 30*time.Second)
 	// The one task gets everything at once: no partition waits for the session timeout of an ended task.
 	log := messages(b, c)
-	started := slices.Index(log, "Started 1 tasks.")
+	started := slices.Index(log, "Started 1 task.")
 	joined := slices.IndexFunc(log[max(started, 0):], func(m string) bool { return strings.HasPrefix(m, "Joined the consumer group") })
 	if started < 0 || joined < 0 || !strings.Contains(log[started+joined], " 3") {
 		t.Errorf("after tasks.max became 1: %q", log[max(started, 0):])
