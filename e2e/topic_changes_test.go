@@ -32,16 +32,7 @@ func TestTopicMadeAnew(t *testing.T) {
 
 	// The new topic's first offsets would have the old objects' names: another prefix keeps both.
 	c.Patch(map[string]string{"oss.prefix": "second/"})
-	chosen := map[int32]bool{} // each partition notices for itself
-	harness.Eventually(t, noticeLimit, "every partition has been asked about", func() (bool, string) {
-		for _, choice := range c.Choices() {
-			if !chosen[choice.Partition] {
-				c.Choose(choice.Topic, choice.Partition, "beginning", nil)
-				chosen[choice.Partition] = true
-			}
-		}
-		return len(chosen) == 3, fmt.Sprint(chosen)
-	})
+	chooseEach(t, c, 3, func(partition int32) { c.Choose(b.topic, partition, "beginning", nil) })
 	c.AwaitState(noticeLimit, "RUNNING")
 	c.AwaitDelivered(b.kafka, b.topic, 60*time.Second)
 	b.oss.MustDeliver(second, "second/")
@@ -77,9 +68,24 @@ func TestGroupOffsetsExpired(t *testing.T) {
 	b.sluice.Start()
 	b.sluice.AwaitReady(30 * time.Second)
 	c.AwaitState(60*time.Second, "GAP")
-	for _, choice := range c.Choices() {
-		c.Choose(choice.Topic, choice.Partition, "position", map[string]any{"offset": last[choice.Partition].Offset})
-	}
+	chooseEach(t, c, 3, func(partition int32) {
+		c.Choose(b.topic, partition, "position", map[string]any{"offset": last[partition].Offset})
+	})
 	c.AwaitState(60*time.Second, "RUNNING")
 	b.mustDeliver(c, 60*time.Second)
+}
+
+// chooseEach decides for every partition once it asks: each notices for itself.
+func chooseEach(t *testing.T, c *harness.Connector, partitions int, choose func(partition int32)) {
+	t.Helper()
+	chosen := map[int32]bool{}
+	harness.Eventually(t, noticeLimit, "every partition has been asked about", func() (bool, string) {
+		for _, choice := range c.Choices() {
+			if !chosen[choice.Partition] {
+				choose(choice.Partition)
+				chosen[choice.Partition] = true
+			}
+		}
+		return len(chosen) == partitions, fmt.Sprint(chosen)
+	})
 }

@@ -15,6 +15,7 @@ type ddl struct {
 	to       string // of RENAME: the new name
 	toDB     string
 	all      bool // it concerns all tables of database
+	empty    bool // of CREATE: the table is new, or was emptied
 }
 
 // dml are the statements that change rows. A log of rows has none of them.
@@ -57,9 +58,9 @@ func (w *words) create() []ddl {
 	}
 	switch w.keyword() {
 	case "TABLE":
-		w.exists()
+		only := w.exists() // a table that was there already is logged too, and kept its rows
 		if db, table, ok := w.name(); ok {
-			return []ddl{{kind: format.DDLCreate, database: db, table: table}}
+			return []ddl{{kind: format.DDLCreate, database: db, table: table, empty: !only}}
 		}
 	case "INDEX":
 		return w.on()
@@ -288,12 +289,13 @@ func (w *words) skip(word string) bool {
 	return true
 }
 
-// exists passes IF [NOT] EXISTS.
-func (w *words) exists() {
-	if w.skip("IF") {
-		w.skip("NOT")
-		w.skip("EXISTS")
+// exists passes IF [NOT] EXISTS, and tells whether it was there.
+func (w *words) exists() bool {
+	if !w.skip("IF") {
+		return false
 	}
+	w.skip("NOT")
+	return w.skip("EXISTS")
 }
 
 // name reads table, or database.table.

@@ -96,22 +96,12 @@ func (r *reader) applyDDL(ctx context.Context, d *ddl) ([]*table, error) {
 	}
 	var out []*table
 	if r.ours(d.database, d.table) {
-		t := r.known(d.table)
-		if t == nil && d.kind == format.DDLCreate {
-			var err error
-			if t, err = r.admit(ctx, d.table); err != nil {
-				return nil, err
-			}
+		t, err := r.applyToTable(ctx, d)
+		if err != nil {
+			return nil, err
 		}
 		if t != nil {
 			out = append(out, t)
-			t.described = nil
-			switch d.kind {
-			case format.DDLErase:
-				r.forget(t)
-			default: // what was read and not written is of the table as it was
-				r.abandon(t)
-			}
 		}
 	}
 	if d.kind != format.DDLRename || !r.ours(d.toDB, d.to) {
@@ -121,7 +111,7 @@ func (r *reader) applyDDL(ctx context.Context, d *ddl) ([]*table, error) {
 	switch {
 	case t == nil:
 		var err error
-		if t, err = r.admit(ctx, d.to); err != nil || t == nil {
+		if t, err = r.admit(ctx, d.to, false); err != nil || t == nil {
 			return out, err
 		}
 	case onlineChange(d.table, d.to):
@@ -136,6 +126,32 @@ func (r *reader) applyDDL(ctx context.Context, d *ddl) ([]*table, error) {
 		}
 	}
 	return append(out, t), nil
+}
+
+// applyToTable does with the table that a statement names first what it asks for. nil: it is
+// not known, or nothing of it is left to tell.
+func (r *reader) applyToTable(ctx context.Context, d *ddl) (*table, error) {
+	t := r.known(d.table)
+	if t == nil && d.kind == format.DDLCreate {
+		var err error
+		if t, err = r.admit(ctx, d.table, true); err != nil {
+			return nil, err
+		}
+	}
+	if t == nil {
+		return nil, nil
+	}
+	t.described = nil
+	switch {
+	case d.kind == format.DDLErase && t.state.Topic == "":
+		r.release(t) // it came and went without a row
+		return nil, nil
+	case d.kind == format.DDLErase, d.empty && r.set.Snapshot != SnapshotInitialOnly:
+		r.forget(t)
+	default: // what was read and not written is of the table as it was
+		r.abandon(t)
+	}
+	return t, nil
 }
 
 // known finds a table by the name in a statement.
@@ -155,8 +171,8 @@ func (r *reader) known(name string) *table {
 // pt-online-schema-change _t_new, to t. Their rows were copied and kept equal by the tool.
 func onlineChange(from, to string) bool { return from == "_"+to+"_gho" || from == "_"+to+"_new" }
 
-// forget ends what is under way with a table that is gone. Should it be made again, all its
-// rows come through the log.
+// forget ends what is under way with a table that is gone or was made anew: all rows that it
+// has from now on come through the log.
 func (r *reader) forget(t *table) {
 	r.abandon(t)
 	t.described, t.def = nil, nil
@@ -172,7 +188,7 @@ func (r *reader) tell(ctx context.Context, e *event, q queryEvent, t *table, kin
 		Kind: kind, Database: r.set.Database, Table: t.name, Statement: strings.ToValidUTF8(text, "\uFFFD"), Sequence: r.nextSequence, After: r.definitionNow(ctx, t, kind),
 		Origin: format.Origin{EventTime: r.group.millis, ReadTime: time.Now().UnixMilli(), GTID: r.group.gtidID, File: r.at.File, Pos: r.at.Pos - min(uint64(e.size), r.at.Pos), ServerID: e.serverID, Thread: q.thread},
 	}
-	if r.set.Snapshot == SnapshotInitialOnly {
+	if r.set.Snapshot == SnapshotInitialOnly || t.state.Topic == "" {
 		return nil
 	}
 	r.to = t
@@ -208,6 +224,7 @@ func (r *reader) definitionNow(ctx context.Context, t *table, kind format.DDLKin
 	return def
 }
 
+// isNoTable tells that a table is not there, or not any more.
 func isNoTable(err error) bool {
 	return errors.Is(err, row.ErrNoTable) || serverCode(err) == codeNoTable
 }

@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,16 +14,19 @@ import (
 func TestParseDDL(t *testing.T) {
 	t.Parallel()
 	one := func(k format.DDLKind, db, table string) []ddl { return []ddl{{kind: k, database: db, table: table}} }
+	created := func(db, table string) []ddl {
+		return []ddl{{kind: format.DDLCreate, database: db, table: table, empty: true}}
+	}
 	for _, c := range []struct {
 		text string
 		want []ddl
 		dml  string
 	}{
-		{"CREATE TABLE t (id INT)", one(format.DDLCreate, "", "t"), ""},
+		{"CREATE TABLE t (id INT)", created("", "t"), ""},
 		{"create table if not exists `a``b`.`c d` like x", one(format.DDLCreate, "a`b", "c d"), ""},
-		{"CREATE OR REPLACE TABLE t(id INT)", one(format.DDLCreate, "", "t"), ""},
+		{"CREATE OR REPLACE TABLE t(id INT)", created("", "t"), ""},
 		{"CREATE TEMPORARY TABLE t(id INT)", nil, ""},
-		{"/* why */ CREATE /*!40001 TABLE */ t2 (id INT)", one(format.DDLCreate, "", "t2"), ""},
+		{"/* why */ CREATE /*!40001 TABLE */ t2 (id INT)", created("", "t2"), ""},
 		{"CREATE UNIQUE INDEX i USING BTREE ON db.t (a)", one(format.DDLAlter, "db", "t"), ""},
 		{"DROP INDEX i ON t", one(format.DDLAlter, "", "t"), ""},
 		{"CREATE VIEW v AS SELECT 1", nil, ""},
@@ -92,6 +96,47 @@ func TestSchemaChanges(t *testing.T) {
 		}
 		if t.Failed() {
 			t.Log(strings.Join(b.out.logs, "\n"))
+		}
+	})
+}
+
+// A table that is made while the log is read is followed from its first row, also when it is
+// gone or has another name before anybody could ask what it was.
+func TestTableIsFollowedFromItsCreate(t *testing.T) {
+	t.Parallel()
+	flavours(t, func(t *testing.T, b *bed) {
+		b.s.Exec("CREATE TABLE shop.a (id INT PRIMARY KEY, v INT)", "INSERT INTO shop.a VALUES (1,1)")
+		r := b.run()
+		b.equal("a")
+		b.s.Exec("CREATE TABLE shop.c (id INT PRIMARY KEY, v INT)", "INSERT INTO shop.c VALUES (1,1),(2,2)", "UPDATE shop.c SET v = 9 WHERE id = 1", "DELETE FROM shop.c WHERE id = 2")
+		b.equal("c")
+		if got, want := b.out.ops("p_c"), []string{"CREATE", "insert", "insert", "before", "insert", "delete"}; !slices.Equal(got, want) {
+			t.Errorf("c: %v", got)
+		}
+		if s := tableOf(b.out, "c"); s.State != stateDone || s.Rows != 0 || !s.Keyed {
+			t.Errorf("c: %+v", s)
+		}
+		if err := r.crash(); err != nil {
+			t.Fatal(err)
+		}
+		b.s.Exec( // all of it is over when the log is read
+			"CREATE TABLE shop.d (id INT PRIMARY KEY, v INT)", "INSERT INTO shop.d VALUES (1,1)", "DROP TABLE shop.d",
+			"CREATE TABLE shop.e (id INT PRIMARY KEY)", "DROP TABLE shop.e",
+			"CREATE TABLE shop.f (id INT PRIMARY KEY, v INT)", "INSERT INTO shop.f VALUES (1,1)", "RENAME TABLE shop.f TO shop.h", "UPDATE shop.h SET v = 2",
+			"CREATE TABLE shop.i (id INT PRIMARY KEY, v INT)", "INSERT INTO shop.i VALUES (5,5)",
+			"CREATE TABLE IF NOT EXISTS shop.i (id INT PRIMARY KEY, v INT)", "UPDATE shop.i SET v = 6")
+		b.run()
+		b.equal("a", "c", "h", "i")
+		for topic, want := range map[string][]string{"p_d": {"insert", "ERASE"}, "p_e": nil, "p_f": {"insert", "RENAME"}} {
+			if got := b.out.ops(topic); !slices.Equal(got, want) {
+				t.Errorf("%s: %v", topic, got)
+			}
+		}
+		if got := b.out.ops("p_i"); len(got) < 4 || !slices.Equal(got[:2], []string{"CREATE", "insert"}) {
+			t.Errorf("p_i: %v", got)
+		}
+		if s, ok := b.out.saved[savedTable+"e"]; ok {
+			t.Errorf("a table without a row is kept: %s", s)
 		}
 	})
 }

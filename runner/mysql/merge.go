@@ -131,8 +131,11 @@ func (r *reader) nextJob(ctx context.Context) error {
 			if t.state.State != state {
 				continue
 			}
-			if err := r.startCopy(t); err != nil {
+			if err := r.startCopy(ctx, t); err != nil {
 				return err
+			}
+			if t.state.State == stateDone {
+				continue
 			}
 			job := newJob(ctx, t, r.set)
 			select {
@@ -148,7 +151,12 @@ func (r *reader) nextJob(ctx context.Context) error {
 
 // startCopy has a table's copy begin or go on. A copy without chunks begins anew, as
 // another run: its rows cannot be told from those that were sent.
-func (r *reader) startCopy(t *table) error {
+func (r *reader) startCopy(ctx context.Context, t *table) error {
+	if t.state.Topic == "" {
+		if err := r.describeLate(ctx, t); err != nil || t.state.State == stateDone {
+			return err
+		}
+	}
 	if t.state.State == stateCopying && t.state.Frontier == nil && t.state.Rows > 0 {
 		r.out.Log(slog.LevelWarn, "The copy of a table was interrupted and begins anew: rows that were sent are sent again.", map[string]string{"table": t.name})
 		t.state.Rows = 0

@@ -193,3 +193,17 @@ func (o *outbox) rowsOf(topic string) []string {
 }
 
 func (o *outbox) count(key string) int { o.mu.Lock(); defer o.mu.Unlock(); return o.counts[key] }
+
+// ops are what the records of a topic say, in order.
+func (o *outbox) ops(topic string) (out []string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, f := range o.facts {
+		for _, w := range f {
+			if w.topic == topic {
+				out = append(out, w.Op)
+			}
+		}
+	}
+	return out
+}

@@ -2,7 +2,6 @@ package mysql
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -28,6 +27,9 @@ type copyJob struct {
 	estimate int64       // rows of the table; set by the copier
 	engine   string
 	executed *gtidSet // of a view between transactions: what was executed then
+
+	def    *row.Table // as it was described last
+	create string     // by this statement
 }
 
 func newJob(ctx context.Context, t *table, s *Settings) *copyJob {
@@ -154,7 +156,7 @@ func (c *copier) copy(job *copyJob) error {
 		case err == nil:
 			tries, pause = 0, 50*time.Millisecond
 			continue
-		case errors.Is(err, row.ErrNoTable), connector.CauseOf(c.set.classify("copying", err)) == connector.CauseWrong:
+		case isNoTable(err), connector.CauseOf(c.set.classify("copying", err)) == connector.CauseWrong:
 			return err
 		}
 		if serverCode(err) == 0 {

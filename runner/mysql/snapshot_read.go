@@ -34,9 +34,9 @@ func (c *copier) readChunk(job *copyJob, m mark) (*chunk, error) {
 	if _, err := c.conn.Execute("SELECT 1 FROM " + c.tableName(job) + " LIMIT 0"); err != nil {
 		return nil, fmt.Errorf("opening table %s: %w", job.table, err)
 	}
-	def, err := row.Describe(job.ctx, c.conn, c.set.Database, job.table)
+	def, err := c.definition(job)
 	if err != nil {
-		return nil, fmt.Errorf("describing table %s: %w", job.table, err)
+		return nil, err
 	}
 	ch := &chunk{job: job, def: def, key: keySignature(def), after: job.after, ordered: ordered(def)}
 	if !chunkable(def) || job.key != "" && job.key != ch.key {
@@ -61,6 +61,42 @@ func (c *copier) readChunk(job *copyJob, m mark) (*chunk, error) {
 	}
 	ch.reach = reach
 	return ch, nil
+}
+
+// definition is the table's definition now. It is described once for all chunks between which
+// its CREATE statement stays the same.
+func (c *copier) definition(job *copyJob) (*row.Table, error) {
+	result, err := c.conn.Execute("SHOW CREATE TABLE " + c.tableName(job))
+	if err != nil {
+		return nil, fmt.Errorf("asking for the CREATE statement of %s: %w", job.table, err)
+	}
+	text, err := result.GetString(0, 1)
+	if err != nil {
+		return nil, fmt.Errorf("asking for the CREATE statement of %s: %w", job.table, err)
+	}
+	text = withoutCounter(text)
+	result.Close()
+	if job.def != nil && job.create == text {
+		return job.def, nil
+	}
+	def, err := row.Describe(job.ctx, c.conn, c.set.Database, job.table)
+	if err != nil {
+		return nil, fmt.Errorf("describing table %s: %w", job.table, err)
+	}
+	job.def, job.create = def, text
+	return def, nil
+}
+
+// withoutCounter is a CREATE statement without the option AUTO_INCREMENT=n, which moves with
+// every row, in memory of its own.
+func withoutCounter(create string) string {
+	const option = " AUTO_INCREMENT="
+	at := max(0, strings.LastIndex(create, "\n)"))
+	if n := strings.Index(create[at:], option); n >= 0 {
+		rest := create[at+n+len(option):]
+		return create[:at+n] + strings.TrimLeft(rest, "0123456789")
+	}
+	return strings.Clone(create)
 }
 
 // openView begins the transaction that reads a chunk, when all up to the mark is

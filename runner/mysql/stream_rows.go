@@ -60,9 +60,19 @@ func (r *reader) define(ctx context.Context, m *mapped) error {
 	}
 	t := r.tables[name]
 	if t == nil {
-		if t, err = r.admit(ctx, name); err != nil || t == nil {
+		if t, err = r.admit(ctx, name, false); err != nil || t == nil {
 			return err
 		}
+	}
+	if t.state.Topic == "" {
+		topic, err := r.set.Topic(name)
+		if err != nil {
+			return err
+		}
+		if err := r.complete(ctx, t, topic, def); err != nil {
+			return err
+		}
+		r.touch(t)
 	}
 	m.table = t
 	if t.def == nil || t.def.Fingerprint != def.Fingerprint {

@@ -29,7 +29,7 @@ const (
 // tableState is the value of the key "table/<name>".
 type tableState struct {
 	State      string `json:"state"`
-	Topic      string `json:"topic"`
+	Topic      string `json:"topic"`      // "" while no definition of the table was seen
 	Partitions int    `json:"partitions"` // of the topic when the table came
 	Keyed      bool   `json:"keyed"`
 	// Run counts the copies of the table. Again marks one of a table that readers have
@@ -127,9 +127,11 @@ func (r *reader) listTables(ctx context.Context) error {
 			continue
 		}
 		if r.tables[name] == nil {
-			if _, err := r.admit(ctx, name); err != nil {
+			if _, err := r.admit(ctx, name, false); err != nil {
 				return err
 			}
+		} else if r.tables[name].state.Topic == "" {
+			continue
 		} else if err := r.checkTopic(ctx, r.tables[name]); err != nil {
 			return err
 		}
@@ -176,9 +178,10 @@ func (r *reader) namedExist(ctx context.Context, names []string) error {
 		Remedy: "Correct " + keyTables + " (views are not read). " + r.set.grantSelect()}
 }
 
-// admit takes a table in: with a topic, and to be copied where the mode says so. It
-// is nil for a table that is gone again.
-func (r *reader) admit(ctx context.Context, name string) (*table, error) {
+// admit takes a table in: with a topic, and to be copied where the mode says so. One whose
+// CREATE was read is not copied: all its rows come through the log. It is nil for another
+// table that is gone again.
+func (r *reader) admit(ctx context.Context, name string, created bool) (*table, error) {
 	t := &table{name: name}
 	topic, err := r.set.Topic(name)
 	if err != nil {
@@ -188,30 +191,70 @@ func (r *reader) admit(ctx context.Context, name string) (*table, error) {
 		return nil, &connector.WrongError{Field: keyTables, Remedy: "Leave all but one of them out of " + keyTables + ".", Brief: "two tables would share the topic " + topic,
 			Err: fmt.Errorf("tables whose names differ only in what topics cannot have would share a topic: %v", shared)}
 	}
+	followed := created && r.set.Snapshot != SnapshotInitialOnly
+	t.state = tableState{State: stateWaiting, Run: 1}
+	if followed || r.set.Snapshot == SnapshotNoData && r.start.Choice != choiceSnapshot {
+		t.state.State = stateDone
+	}
 	err = r.ask(ctx, "describing table "+name, func(c *client.Conn) error {
 		var err error
 		t.described, err = row.Describe(ctx, c, r.set.Database, name)
 		return err
 	})
-	if errors.Is(err, row.ErrNoTable) {
+	switch gone := errors.Is(err, row.ErrNoTable); {
+	case gone && !followed:
 		return nil, nil
-	}
-	if err != nil {
+	case gone: // its rows are in the log all the same, and tell what it was
+	case err != nil:
 		return nil, err
-	}
-	t.state = tableState{State: stateWaiting, Topic: topic, Keyed: len(t.described.Key) > 0, Run: 1}
-	if r.set.Snapshot == SnapshotNoData && r.start.Choice != choiceSnapshot {
-		t.state.State = stateDone
-	}
-	t.header()
-	if err := r.checkTopic(ctx, t); err != nil {
-		return nil, err
+	default:
+		if err := r.complete(ctx, t, topic, t.described); err != nil {
+			return nil, err
+		}
 	}
 	r.tables[name] = t
 	r.names = append(r.names, name)
 	r.touch(t)
 	r.out.Log(slog.LevelInfo, "A table was taken in.", map[string]string{"table": name, "topic": topic, "state": t.state.State})
 	return t, nil
+}
+
+// complete gives a table its topic, by the first definition of it that is known.
+func (r *reader) complete(ctx context.Context, t *table, topic string, def *row.Table) error {
+	t.state.Topic, t.state.Keyed = topic, len(def.Key) > 0
+	t.header()
+	return r.checkTopic(ctx, t)
+}
+
+// describeLate completes a table that was gone when its CREATE was read and is to be copied now:
+// another was given its name.
+func (r *reader) describeLate(ctx context.Context, t *table) error {
+	err := r.ask(ctx, "describing table "+t.name, func(c *client.Conn) (err error) {
+		t.described, err = row.Describe(ctx, c, r.set.Database, t.name)
+		return err
+	})
+	if errors.Is(err, row.ErrNoTable) {
+		r.forget(t)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	topic, err := r.set.Topic(t.name)
+	if err != nil {
+		return err
+	}
+	return r.complete(ctx, t, topic, t.described)
+}
+
+// release lets a table go of which nothing was sent.
+func (r *reader) release(t *table) {
+	delete(r.tables, t.name)
+	same := func(o *table) bool { return o == t }
+	r.names = slices.DeleteFunc(r.names, func(n string) bool { return n == t.name })
+	r.moved = slices.DeleteFunc(r.moved, same)
+	r.group.tables = slices.DeleteFunc(r.group.tables, same)
+	r.removed, r.dirty = append(r.removed, savedTable+t.name), true
 }
 
 // checkTopic sees to the table's topic, and warns of one whose partitions are others than
@@ -272,6 +315,9 @@ func (r *reader) progressOf(now time.Time) []connector.Progress {
 	out := make([]connector.Progress, 0, len(r.names))
 	for _, name := range r.names {
 		t := r.tables[name]
+		if t.state.Topic == "" {
+			continue
+		}
 		p := connector.Progress{Name: r.set.Database + "." + name, Target: t.state.Topic, Phase: t.state.State, Unit: "rows", Done: t.state.Rows, Detail: r.risk}
 		switch t.state.State {
 		case stateDone:
