@@ -23,7 +23,7 @@ func TestMySQLLedger(t *testing.T) {
 		b.db.LayLedger(b.database, harness.Choose(3000, 60_000))
 		writers := b.db.StartWriters(b.database, 3, 30)
 		c := b.deploy(map[string]string{"snapshot.chunk.size": harness.Choose("300", "2000")})
-		kills := harness.Choose(4, 24)
+		kills := harness.Choose(6, 24)
 		for kill := range kills {
 			if kill == kills/2 {
 				b.awaitCopied(c, 60*time.Second)
