@@ -219,7 +219,7 @@ func newSupervisor(set *settings.Settings, store *models.Store, rules *egress.Eg
 	return runner.NewSupervisor(runner.Options{
 		Store: store, Specs: catalog.All(), Node: store.NodeID(), Worker: worker, Installation: store.InstallationID(),
 		Dial: dial, DialMetadata: rules.MetadataDialer(), Roots: roots, Seal: store.Sealer(), Budget: runner.NewBudget(set.MemoryBudget),
-		AllowECSRAMRole: set.AllowECSRAM, Logger: log, Faults: faults,
+		AllowECSRAMRole: set.AllowECSRAM, Logger: log, Faults: faults, TempDir: filepath.Join(set.DataDir, "spill"),
 	}), nil
 }
 

@@ -15,7 +15,7 @@ func (s *Supervisor) deps(sub *subject) connector.Deps {
 		Env: sub.env, Logger: s.log.With("connector", sub.row.Name),
 		Dial: s.o.Dial(internet), DialMetadata: s.o.DialMetadata, Roots: s.o.Roots,
 		Connector: sub.row.Name, ConnectorID: sub.row.UUID,
-		Topics: TopicLister(sub.cluster), Cluster: newClusterView(sub.cluster),
+		Topics: TopicLister(sub.cluster), Cluster: newClusterView(sub.cluster), TempDir: s.o.TempDir,
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sluice-io/sluice/runner/connector"
@@ -70,12 +71,23 @@ func (t *sourceTask) well() {
 	}
 }
 
+// remedyOf is what to look at when an error does not pass. What a source says of its own
+// system goes before what is known of the cluster: the same refused connection means
+// another thing there.
+func remedyOf(err error) string {
+	switch connector.CauseOf(err) {
+	case connector.CauseAway, connector.CauseWrong:
+		return connector.Remedy(err)
+	}
+	return kafka.Remedy(err)
+}
+
 // passing shows what keeps the task from working now.
 func (t *sourceTask) passing(err error) {
 	if errors.Is(err, errReopen) {
 		return
 	}
-	st := connector.Status{State: connector.StateRecovering, Cause: sentence(err), Remedy: "Nothing to do if it passes: the connector tries again by itself. " + kafka.Remedy(err)}
+	st := connector.Status{State: connector.StateRecovering, Cause: sentence(err), Remedy: strings.TrimSpace("Nothing to do if it passes: the connector tries again by itself. " + remedyOf(err))}
 	if t.setStatus(st) {
 		t.o.Log(LogWarn, "The reader is interrupted and will try again: "+st.Cause, map[string]string{"error": err.Error()})
 	}

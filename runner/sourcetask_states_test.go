@@ -2,7 +2,10 @@ package runner
 
 import (
 	"errors"
+	"net"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -147,4 +150,24 @@ func TestSourceIsAway(t *testing.T) {
 	}
 	b.script.Numbers("out", 1, 2, 1, 3)
 	r.state(connector.StateRunning)
+}
+
+// TestSourceAwayRemedy: what a source says of its own system is what is shown, and nothing about brokers.
+func TestSourceAwayRemedy(t *testing.T) {
+	b := newSourceBed(t)
+	refused := &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
+	for _, tt := range []struct {
+		err  error
+		want string
+	}{
+		{&connector.AwayError{System: "database", Err: refused, Remedy: "Start the database."}, "Nothing to do if it passes: the connector tries again by itself. Start the database."},
+		{&connector.AwayError{System: "database", Err: refused}, "Nothing to do if it passes: the connector tries again by itself."},
+		{refused, "Nothing to do if it passes: the connector tries again by itself. " + kafka.Remedy(refused)},
+	} {
+		task := newSourceTask(b.options(newLeadership(time.Second)))
+		task.passing(tt.err)
+		if got := task.Status().Remedy; got != tt.want {
+			t.Errorf("%v: remedy %q, want %q", tt.err, got, tt.want)
+		}
+	}
 }

@@ -44,6 +44,7 @@ type Options struct {
 	// network rules let it (AllowECSRAMRole); connectors get it as Deps.DialMetadata.
 	DialMetadata    func(ctx context.Context, network, address string) (net.Conn, error)
 	Roots           *x509.CertPool // nil: the system's
+	TempDir         string         // connectors get it as Deps.TempDir
 	Seal            Sealer
 	Budget          *Budget
 	AllowECSRAMRole bool

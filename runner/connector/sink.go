@@ -31,6 +31,9 @@ type Deps struct {
 	Task int
 	// Topics lists the instance's topics, for lookups; nil where there is no cluster.
 	Topics func(context.Context) ([]TopicInfo, error)
+	// TempDir is where data that does not fit into memory goes for the time being; it need
+	// not exist yet. "" means the system's.
+	TempDir string
 	// Cluster is the instance's cluster as a source sees it; nil for sinks.
 	Cluster Cluster
 }

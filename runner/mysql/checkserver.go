@@ -198,7 +198,7 @@ func (c *checking) xa(context.Context) (found, error) {
 			return found{}, c.s.classify("asking for undecided XA transactions", err)
 		}
 		return found{detail: "The account may not ask for undecided XA transactions. Where applications use XA, one that is prepared while the connector starts is a gap when it is committed.", skipped: true,
-			remedy: fmt.Sprintf("Run as an administrator: GRANT XA_RECOVER_ADMIN ON *.* TO '%s'@'%%'; (RDS: use a privileged account.)", c.s.User)}, nil
+			remedy: fmt.Sprintf("Run as an administrator: GRANT XA_RECOVER_ADMIN ON *.* TO %s; (RDS: use a privileged account.)", c.s.grantee())}, nil
 	}
 	if n := len(rows); n > 0 {
 		return found{detail: fmt.Sprintf("%s prepared and not decided; the first deploy waits until they are.", plural(n, "XA transaction is", "XA transactions are")), skipped: true,

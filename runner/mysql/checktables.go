@@ -155,7 +155,7 @@ func (c *checking) keys(context.Context) (found, error) {
 	if len(lock) > 0 && c.s.Snapshot != SnapshotNoData {
 		if may, known := c.mayLock(); known && !may {
 			return found{}, &connector.WrongError{Field: keyUser, Err: fmt.Errorf("these tables are copied from a view that takes a read lock of less than a second, and the account may not lock: %s", list(lock, 10)),
-				Remedy: fmt.Sprintf("Run as an administrator: GRANT LOCK TABLES ON %s.* TO '%s'@'%%';", quoteName(c.s.Database), c.s.User)}
+				Remedy: fmt.Sprintf("Run as an administrator: GRANT LOCK TABLES ON %s.* TO %s;", quoteName(c.s.Database), c.s.grantee())}
 		}
 	}
 	return f, nil

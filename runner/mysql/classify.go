@@ -1,10 +1,15 @@
 package mysql
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
+	"net"
+	"os"
+	"syscall"
 
 	gomysql "github.com/go-mysql-org/go-mysql/mysql"
 
@@ -31,15 +36,17 @@ const (
 	codePasswordExpiredOld = 1862
 	codeXANotAllowed       = 1401
 	codeOldAccountLocked   = 4151 // MariaDB
+	codeTooManyConnections = 1040
+	codeTooManyOfUser      = 1203
 )
 
 // GRANT statements that remedies name; the account is to be put in.
 func (s *Settings) grantReplication() string {
-	return fmt.Sprintf("Run as an administrator: GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO '%s'@'%%'; (in the console of RDS: use a privileged account, or a standard account with read and write permission on the database).", s.User)
+	return fmt.Sprintf("Run as an administrator: GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO %s; (in the console of RDS: use a privileged account, or a standard account with read and write permission on the database).", s.grantee())
 }
 
 func (s *Settings) grantSelect() string {
-	return fmt.Sprintf("Run as an administrator: GRANT SELECT ON `%s`.* TO '%s'@'%%'; (in the console of RDS: Accounts, Modify Permissions, read-only or more on the database).", s.Database, s.User)
+	return fmt.Sprintf("Run as an administrator: GRANT SELECT ON %s.* TO %s; (in the console of RDS: Accounts, Modify Permissions, read-only or more on the database).", quoteName(s.Database), s.grantee())
 }
 
 // classify gives an error of the server or of the connection its cause; doing says what
@@ -64,13 +71,40 @@ func (s *Settings) classify(doing string, err error) error {
 	}
 	var e *gomysql.MyError
 	if !errors.As(err, &e) {
-		return &connector.AwayError{System: s.system(), Brief: s.system() + " is away: " + err.Error(), Err: full}
+		return &connector.AwayError{System: s.system(), Brief: s.system() + " is away: " + err.Error(), Err: full, Remedy: unreachable(err)}
 	}
 	field, remedy := s.remedy(e.Code)
 	if remedy == "" {
-		return &connector.AwayError{System: s.system(), Brief: fmt.Sprintf("%s answered %d: %s", s.system(), e.Code, e.Message), Err: full}
+		return &connector.AwayError{System: s.system(), Brief: fmt.Sprintf("%s answered %d: %s", s.system(), e.Code, e.Message), Err: full, Remedy: busy(e.Code)}
 	}
 	return &connector.WrongError{Field: field, Brief: fmt.Sprintf("The server answered %d: %s", e.Code, e.Message), Err: full, Remedy: remedy}
+}
+
+// unreachable says what to look at when a server does not answer.
+func unreachable(err error) string {
+	var dns *net.DNSError
+	switch {
+	case errors.As(err, &dns):
+		return "The database server's name cannot be resolved here. Correct " + keyHost + ", or let this machine's resolver know it (internal names of RDS are known inside its VPC only)."
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "Nothing listens on this address. Check " + keyHost + " and " + keyPort + ", and that the database server runs."
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+		return "There is no route to this address from here. Check the network between this machine and the database server."
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
+		return "The database server does not answer in time. Check that it is not overloaded, and the firewall or whitelist between."
+	case errors.Is(err, gomysql.ErrBadConn), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return "The database server closed the connection: look at its error log, and whether it was restarted or the connection killed."
+	}
+	return "Check that the database server runs and is reached from this machine."
+}
+
+// busy says what to do about an answer of a server that passes by itself.
+func busy(code uint16) string {
+	switch code {
+	case codeTooManyConnections, codeTooManyOfUser:
+		return "The database server has no connection left for the reader: raise max_connections or max_user_connections there, or close others."
+	}
+	return "Look at the error log of the database server."
 }
 
 func (s *Settings) system() string { return "MySQL server " + s.Address() }
@@ -109,7 +143,7 @@ func (s *Settings) remedy(code uint16) (field, text string) {
 	case codeAccessDenied, codeAuthPlugin:
 		return keyPassword, "Correct " + keyUser + " and " + keyPassword + "; the account must be allowed to sign in from this machine's address."
 	case codeAccountLocked, codeOldAccountLocked:
-		return keyUser, "Unlock the account: ALTER USER '" + s.User + "'@'%' ACCOUNT UNLOCK;"
+		return keyUser, "Unlock the account: ALTER USER " + s.grantee() + " ACCOUNT UNLOCK;"
 	case codePasswordExpired, codePasswordExpiredOld:
 		return keyPassword, "Set the account's password anew, and give it in " + keyPassword + "."
 	case codeHostNotAllowed:
@@ -125,7 +159,7 @@ func (s *Settings) remedy(code uint16) (field, text string) {
 	case codePrivilegeNeeded:
 		return keyUser, s.grantReplication()
 	case codeXANotAllowed:
-		return keyUser, fmt.Sprintf("Run as an administrator: GRANT XA_RECOVER_ADMIN ON *.* TO '%s'@'%%';", s.User)
+		return keyUser, fmt.Sprintf("Run as an administrator: GRANT XA_RECOVER_ADMIN ON *.* TO %s;", s.grantee())
 	case codeNoTable:
 		return keyTables, "The table is gone; correct " + keyTables + "."
 	}

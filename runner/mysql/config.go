@@ -114,6 +114,8 @@ type Settings struct {
 	ZeroDate    string
 	InvalidText string
 	Oversize    string
+
+	signedIn *account // nil in Settings that were not decoded
 }
 
 // Decode reads a resolved configuration that has no problems; what is malformed all the
@@ -125,7 +127,7 @@ func Decode(cfg connector.Config, env connector.Env) (Settings, error) {
 		TLS: TLSMode(cfg.Get(keyTLS)), CA: cfg.Get(keyCA),
 		User: cfg.Get(keyUser), Password: cfg[keyPassword],
 		Region: cfg.Get(keyRegion), CEN: cfg.Get(keyCEN),
-		ServerID: uint32(cfg.Int(keyServerID)),
+		ServerID: uint32(cfg.Int(keyServerID)), signedIn: &account{},
 		Database: cfg.Get(keyDatabase), Snapshot: SnapshotMode(cfg.Get(keySnapshot)),
 		ChunkRows: int(cfg.Int(keyChunk)), Heartbeat: cfg.Millis(keyHeartbeat),
 		Prefix: cfg.Get(keyPrefix), Format: cfg.Get(keyFormat), TinyInt1: cfg.Get(keyTinyInt1),

@@ -90,7 +90,8 @@ func readSet(conn *client.Conn, query string) (*gtidSet, error) {
 // lags is the error of a replica that has not got as far as its predecessor.
 func (r *reader) lags(what string) error {
 	return &connector.AwayError{System: r.set.system(), After: 2 * time.Second, Brief: "the replica has not caught up with what was read before the failover",
-		Err: fmt.Errorf("the server is a replica that has not executed %s yet", clip(what))}
+		Remedy: "See on that server whether it replicates (SHOW REPLICA STATUS), or give a server that has everything in " + keyHost + ".",
+		Err:    fmt.Errorf("the server is a replica that has not executed %s yet", clip(what))}
 }
 
 // replicates tells whether the server is itself a replica that is running.

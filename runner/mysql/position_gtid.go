@@ -210,13 +210,13 @@ func parseMariaSet(text string) (mariaSet, error) {
 		}
 		items := strings.Split(part, "-")
 		if len(items) != 3 {
-			return nil, fmt.Errorf("%q is not a GTID of MariaDB: write domain-server-sequence", clip(part))
+			return nil, fmt.Errorf("%q is not a GTID of MariaDB: write domain-server-sequence, like 0-1-5", clip(part))
 		}
 		domain, err1 := strconv.ParseUint(items[0], 10, 32)
 		srv, err2 := strconv.ParseUint(items[1], 10, 32)
 		seq, err3 := strconv.ParseUint(items[2], 10, 64)
 		if err1 != nil || err2 != nil || err3 != nil {
-			return nil, fmt.Errorf("%q is not a GTID of MariaDB: write domain-server-sequence", clip(part))
+			return nil, fmt.Errorf("%q is not a GTID of MariaDB: write domain-server-sequence, like 0-1-5", clip(part))
 		}
 		if have := s[uint32(domain)]; have.seq <= seq {
 			s[uint32(domain)] = mariaPoint{uint32(srv), seq}

@@ -97,7 +97,8 @@ func setLog(saved connector.Saved, offset map[string]any) (connector.Entry, erro
 	if err != nil {
 		return connector.Entry{}, err
 	}
-	if p == nil {
+	known := p != nil
+	if !known {
 		p = &position{Flavor: mysql.MySQLFlavor}
 	}
 	gtid, _ := offset["gtid"].(string)
@@ -115,8 +116,12 @@ func setLog(saved connector.Saved, offset map[string]any) (connector.Entry, erro
 			p.Flavor, p.GTID = mysql.MySQLFlavor, my.String()
 		case errMaria == nil:
 			p.Flavor, p.GTID = mysql.MariaDBFlavor, maria.String()
-		default:
+		case p.Flavor == mysql.MariaDBFlavor:
+			return connector.Entry{}, errMaria
+		case known:
 			return connector.Entry{}, errMy
+		default:
+			return connector.Entry{}, fmt.Errorf("%q is no GTID set: write uuid:1-5 for MySQL, 0-1-5 for MariaDB", clip(gtid))
 		}
 		p.Mode, p.File, p.Pos = modeGTID, file, pos
 	case file != "" && posGiven:

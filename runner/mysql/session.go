@@ -40,6 +40,7 @@ func openSession(ctx context.Context, s *Settings, deps connector.Deps) (*sessio
 	if err != nil {
 		return nil, s.classify("connecting to "+s.Address(), err)
 	}
+	s.signedIn.note(x)
 	return x, nil
 }
 

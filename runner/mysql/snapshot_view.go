@@ -173,7 +173,7 @@ func (c *copier) lockError(job *copyJob, err error) error {
 			return fmt.Errorf("%w; and no moment was found in which nothing is committed", errNotVisible)
 		}
 		return &connector.WrongError{Field: keyUser, Brief: "table " + job.table + " has no primary key and can be copied under a lock only", Err: err,
-			Remedy: fmt.Sprintf("Run as an administrator: GRANT LOCK TABLES ON `%s`.* TO '%s'@'%%'; or give the table a primary key, or leave it out of %s.", c.set.Database, c.set.User, keyTables)}
+			Remedy: fmt.Sprintf("Run as an administrator: GRANT LOCK TABLES ON %s.* TO %s; or give the table a primary key, or leave it out of %s.", quoteName(c.set.Database), c.set.grantee(), keyTables)}
 	}
 	return err
 }

@@ -81,7 +81,8 @@ type reader struct {
 }
 
 func newReader(s *source, start connector.Start, out connector.Outlet) (*reader, error) {
-	r := &reader{src: s, set: &s.set, deps: s.deps, log: s.log, out: out, start: start, partition: -1, maps: map[uint64]*mapped{}, tables: map[string]*table{}}
+	r := &reader{src: s, set: &s.set, deps: s.deps, log: s.log, out: out, start: start, partition: -1, maps: map[uint64]*mapped{}, tables: map[string]*table{},
+		xa: xaStore{dir: s.deps.TempDir}}
 	r.each, r.emit = r.eachRow, r.emitMessage
 	r.change.Sequence = r.nextSequence
 	if err := r.loadTables(start.Saved); err != nil {

@@ -98,7 +98,7 @@ func (r *reader) takeStart(ctx context.Context) error {
 	}
 	if blind {
 		r.out.Log(slog.LevelWarn, "Prepared XA transactions cannot be listed. Should one be undecided now and be committed later, the reader stops then and asks what to do about its rows. "+
-			fmt.Sprintf("To have it wait for them instead: GRANT XA_RECOVER_ADMIN ON *.* TO '%s'@'%%';", r.set.User), nil)
+			fmt.Sprintf("To have it wait for them instead: GRANT XA_RECOVER_ADMIN ON *.* TO %s;", r.set.grantee()), nil)
 	}
 	g := &progress{blind: blind, mariadb: r.srv.MariaDB(), flavor: r.srv.Flavor, gtid: r.srv.GTID, server: r.srv.Identity, at: at, time: time.Now().UnixMilli()}
 	if r.done != nil {
@@ -139,7 +139,8 @@ func (r *reader) nonePrepared() error {
 		return nil
 	}
 	return &connector.AwayError{System: r.set.system(), After: time.Second, Brief: "waiting for prepared XA transactions to be decided",
-		Err: fmt.Errorf("%d XA transactions are prepared and undecided, and a start point must not lie behind one: %s; commit or roll them back", len(xids), strings.Join(xids, ", "))}
+		Remedy: "See them with XA RECOVER on the database server, and XA COMMIT or XA ROLLBACK those that were forgotten.",
+		Err:    fmt.Errorf("%d XA transactions are prepared and undecided, and a start point must not lie behind one: %s; commit or roll them back", len(xids), strings.Join(xids, ", "))}
 }
 
 // gtidsAt is what MariaDB has executed at a place in its log.

@@ -28,6 +28,7 @@ const xaMemory = 16 << 20
 
 // xaStore holds the rows of prepared transactions.
 type xaStore struct {
+	dir   string // of the files; "" is the system's
 	by    map[string]*xaRows
 	bytes int
 }
@@ -86,11 +87,10 @@ func (x *xaRows) add(s *xaStore, e *event) error {
 		return nil
 	}
 	if x.file == nil {
-		f, err := os.CreateTemp("", "sluice-xa-*")
+		f, err := spillFile(s.dir)
 		if err != nil {
 			return fmt.Errorf("making a file for rows of a prepared transaction: %w", err)
 		}
-		_ = os.Remove(f.Name())
 		x.file = f
 	}
 	s.bytes -= x.buf.Len()
@@ -98,6 +98,24 @@ func (x *xaRows) add(s *xaStore, e *event) error {
 		return fmt.Errorf("writing rows of a prepared transaction to a file: %w", err)
 	}
 	return nil
+}
+
+// spillFile makes a file that has no name any more when it is returned.
+func spillFile(dir string) (*os.File, error) {
+	if dir != "" {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, err
+		}
+	}
+	f, err := os.CreateTemp(dir, "sluice-xa-*")
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Remove(f.Name()); err != nil {
+		_ = f.Close()
+		return nil, err
+	}
+	return f, nil
 }
 
 // each gives the held events in order.
