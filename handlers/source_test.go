@@ -112,6 +112,55 @@ func TestSource(t *testing.T) {
 	}
 }
 
+// TestSourceFate: a message of a topic that a source writes is delivered where it stands. What
+// is said of it holds also while nothing runs; other topics are refused.
+func TestSourceFate(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, "shop_orders", "other")
+	s.must(201, "POST", "/connect/sandbox/connectors", `{"name":"shop","config":{`+shop+`}}`)
+	const records = "/api/v1/instances/sandbox/topics/shop_orders/records"
+	s.must(201, "POST", records, `{"partition":1,"key":"k","value":"v"}`)
+	c, err := s.store.Connector(t.Context(), "sandbox", "shop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fate := func(want int, path, says string) {
+		t.Helper()
+		if a := s.call("GET", path+"/fate?connector=shop", ""); a.status != want || !strings.Contains(a.body, says) {
+			t.Errorf("%s: %d %s, want %d and %q", path, a.status, a.body, want, says)
+		}
+	}
+	fate(422, records+"/1/0", "does not write the topic")
+	s.sup.mu.Lock()
+	s.sup.status[c.ID] = runner.ConnectorStatus{Tasks: []runner.TaskStatus{{Progress: []connector.Progress{{Name: "shop.orders", Target: "shop_orders"}}}}}
+	s.sup.mu.Unlock()
+	const delivered = `{"state":"delivered","connector":"shop","where":"shop_orders-1 at offset 0","reason":"The connector writes this topic from `
+	fate(200, records+"/1/0", delivered+`shop.orders.`)
+	fate(404, records+"/1/7", "no offset 7 yet")
+	fate(422, "/api/v1/instances/sandbox/topics/other/records/0/0", "is a source and does not write the topic")
+	s.sup.mu.Lock()
+	s.sup.status[c.ID] = runner.ConnectorStatus{}
+	s.sup.saved = map[int64][]connector.SourcePosition{c.ID: {{Partition: map[string]any{"server": "shop", "table": "orders"}, Offset: map[string]any{"topic": "shop_orders"}}}}
+	s.sup.mu.Unlock()
+	fate(200, records+"/1/0", delivered+`server shop, table orders.`)
+}
+
+// TestSourceTolerance: what only sinks read is kept with a warning, and nonsense is refused.
+func TestSourceTolerance(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	for value, want := range map[string]int{"x": 400, "all": 201} {
+		a := s.call("POST", "/connect/sandbox/connectors", `{"name":"with-`+value+`","config":{`+shop+`,"errors.tolerance":"`+value+`"}}`)
+		if a.status != want || want == 400 && !strings.Contains(a.body, "errors.tolerance") {
+			t.Errorf("errors.tolerance=%s: %d %s", value, a.status, a.body)
+		}
+	}
+	a := s.must(200, "PUT", "/connect/sandbox/connector-plugins/MYSQL2KAFKA/config/validate", `{"name":"v",`+shop+`,"errors.tolerance":"x"}`)
+	if !strings.Contains(a.body, `"error_count":1`) || !strings.Contains(a.body, "Only sinks use this setting") {
+		t.Errorf("validate: %s", a.body)
+	}
+}
+
 // TestSourceInAnotherRegion: the two regions are joined by a CEN, whose ID is asked for
 // exactly then; Internet access is not what it takes.
 func TestSourceInAnotherRegion(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -153,10 +154,29 @@ func SourceSteps(source, destination []Field) []Step {
 	}
 }
 
+// SinkOnly finds a common field that only sinks read. A source keeps a value of it, since
+// clients send such keys to every connector, and refuses one that no connector takes.
+func SinkOnly(key string) (Field, bool) {
+	for _, f := range append(failureFields(), tasksField(SinkDefaults{Tasks: 1})) {
+		if f.Key == key {
+			return f, true
+		}
+	}
+	return Field{}, false
+}
+
 // SourceProblems are the rules across fields of every source: what its transactions and
-// its compression need of the brokers, as far as their version is known.
+// its compression need of the brokers, as far as their version is known, and values that
+// common fields do not take although no source reads them.
 func SourceProblems(cfg Config, env Env) []FieldError {
 	var out []FieldError
+	for _, key := range slices.Sorted(maps.Keys(cfg)) {
+		if f, is := SinkOnly(key); is {
+			if msg := f.problem(cfg[key]); msg != "" {
+				out = append(out, FieldError{key, msg})
+			}
+		}
+	}
 	if olderThan(env.Version, 0, 11) {
 		out = append(out, FieldError{KeyClass, fmt.Sprintf("The instance's brokers are %s: a source writes in transactions, which need 0.11 or later. Upgrade the brokers, or choose another instance.", env.Version)})
 	}
@@ -236,18 +256,22 @@ func resourceFields() []Field {
 }
 
 func sourceFields(d SinkDefaults) []Field {
-	var tasks []Option
-	for _, n := range d.TaskOptions {
-		tasks = append(tasks, Option{Value: fmt.Sprint(n)})
-	}
 	return []Field{
 		{Key: KeyTopics, Label: "Data Source Topic", Kind: List, Required: true, Fixed: FixedAfterDelivery, Validate: validTopics, Lookup: lookupTopics, Example: "orders",
 			Help: "One or several topics of the instance, comma-separated; they must exist."},
 		{Key: KeyOffsetReset, Label: "Consumer Offset", Kind: Enum, Default: Const("latest"), Options: []Option{{Value: "latest", Label: "Latest"}, {Value: "earliest", Label: "Earliest"}},
 			Help: "Where the first deploy starts. Partitions added later start at their beginning."},
-		{Key: KeyTasksMax, Label: "Consumer Thread Concurrency", Kind: Int, Open: true, Options: tasks, Default: Const(fmt.Sprint(d.Tasks)), Min: 1, Max: 64, Unit: "tasks",
-			Help: "Threads that read and deliver; more than the topic has partitions stay idle."},
+		tasksField(d),
 	}
+}
+
+func tasksField(d SinkDefaults) Field {
+	var tasks []Option
+	for _, n := range d.TaskOptions {
+		tasks = append(tasks, Option{Value: fmt.Sprint(n)})
+	}
+	return Field{Key: KeyTasksMax, Label: "Consumer Thread Concurrency", Kind: Int, Open: true, Options: tasks, Default: Const(fmt.Sprint(d.Tasks)), Min: 1, Max: 64, Unit: "tasks",
+		Help: "Threads that read and deliver; more than the topic has partitions stay idle."}
 }
 
 func flushFields(d SinkDefaults) []Field {

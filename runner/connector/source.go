@@ -134,6 +134,10 @@ type SourcePosition struct {
 	Offset    map[string]any `json:"offset"` // nil: to be removed
 }
 
+// OffsetTopic is the member of a SourcePosition's Offset that names the topic to which
+// that part goes, where one does.
+const OffsetTopic = "topic"
+
 // Positions translates between what a source has saved and what people see and set.
 type Positions struct {
 	// Show lists the positions of what is saved.

@@ -47,3 +47,32 @@ func TestSourceSteps(t *testing.T) {
 		}
 	}
 }
+
+// TestSourceRefusesNonsenseOfSinks: common keys that no source reads are kept, and refused
+// with values that no connector takes.
+func TestSourceRefusesNonsenseOfSinks(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		key, value string
+		fine       bool
+	}{
+		{KeyTolerance, "x", false},
+		{KeyTolerance, ToleranceLog, true},
+		{KeyTolerance, ToleranceFail, true},
+		{KeyTolerance, "", true},
+		{KeyRetries, "many", false},
+		{KeyRetries, "101", false},
+		{KeyRetries, "3", true},
+		{KeyOutage, "never", false},
+		{KeyOutage, OutageDivert, true},
+		{KeyTasksMax, "0", false},
+		{KeyTasksMax, "one", false},
+		{KeyTasksMax, "1", true},
+		{"errors.log.enable", "x", true}, // of nobody
+	} {
+		got := SourceProblems(Config{tt.key: tt.value}, Env{})
+		if tt.fine != (len(got) == 0) || !tt.fine && (got[0].Field != tt.key || got[0].Message == "") {
+			t.Errorf("%s=%s: %v", tt.key, tt.value, got)
+		}
+	}
+}

@@ -20,7 +20,8 @@ const (
 	fateTimeout = 20 * time.Second
 )
 
-// Fate says what became of a record for one connector: delivered, diverted or waiting.
+// Fate says what became of a record for one connector: delivered, diverted or waiting. Of a
+// source it is about the topics that it writes.
 func (s *Service) Fate(ctx context.Context, instance, topic string, partition int32, offset int64, name string) (Fate, error) {
 	if err := need(ctx, Viewer); err != nil {
 		return Fate{}, err
@@ -30,6 +31,14 @@ func (s *Service) Fate(ctx context.Context, instance, topic string, partition in
 		return Fate{}, err
 	}
 	cfg := c.Effective()
+	if c.Kind() == string(connector.KindSource) {
+		if partition < 0 || offset < 0 {
+			return Fate{}, fieldError("offset", "Partition and offset are 0 or more.")
+		}
+		ctx, cancel := context.WithTimeout(ctx, fateTimeout)
+		defer cancel()
+		return s.written(ctx, c, instance, kafka.TP{Topic: topic, Partition: partition}, offset)
+	}
 	if !contains(cfg.List(connector.KeyTopics), topic) {
 		return Fate{}, fieldError("connector", "The connector %s does not read the topic %s.", quoted(name), quoted(topic))
 	}

@@ -48,7 +48,11 @@ func (s *Service) Validate(ctx context.Context, instance string, cfg connector.C
 	}
 	v := Validation{Spec: c.spec, Given: c.spec.Mask(c.given), Resolved: c.spec.Mask(c.resolved), Problems: c.problems}
 	for _, k := range c.spec.Unknown(c.given) {
-		v.Warnings = append(v.Warnings, connector.FieldError{Field: k, Message: "No such setting is known; it is kept and nothing reads it."})
+		message := "No such setting is known; it is kept and nothing reads it."
+		if _, is := connector.SinkOnly(k); is && c.spec.Kind == connector.KindSource {
+			message = "Only sinks use this setting; it is kept and nothing reads it."
+		}
+		v.Warnings = append(v.Warnings, connector.FieldError{Field: k, Message: message})
 	}
 	return v, nil
 }
