@@ -102,6 +102,9 @@ type progress struct {
 func (p *position) resume(srv *server) (*progress, error) {
 	g := &progress{mariadb: srv.MariaDB(), flavor: p.Flavor, gtid: srv.GTID, server: p.Server, at: filePos{p.File, p.Pos},
 		from: p.From, open: p.Open, partial: p.Partial, blind: p.Blind, sequence: p.Sequence, schema: p.Schema, time: p.Time}
+	if g.flavor == "" { // set by hand before anything was read
+		g.flavor = srv.Flavor
+	}
 	var err error
 	switch {
 	case p.Mode != modeGTID:

@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -50,19 +51,16 @@ func setPositions(cfg connector.Config, saved connector.Saved, to []connector.So
 		refuse := func(format string, args ...any) error {
 			return connector.FieldError{Field: fmt.Sprintf("offsets[%d]", i), Message: fmt.Sprintf(format, args...)}
 		}
-		if s, _ := p.Partition["server"].(string); s != cfg.Get(keyPrefix) {
-			return nil, refuse(`the partition's "server" has to be %q.`, cfg.Get(keyPrefix))
+		table, isTable, err := partitionOf(cfg, p.Partition)
+		if err != nil {
+			return nil, refuse("%v.", err)
 		}
-		var (
-			entry connector.Entry
-			err   error
-		)
-		table, isTable := p.Partition["table"].(string)
+		var entry connector.Entry
 		switch {
 		case isTable && p.Offset == nil:
 			entry = connector.Entry{Key: savedTable + table}
 		case isTable:
-			entry, err = setTable(saved, table, p.Offset)
+			entry, err = setTable(cfg, saved, table, p.Offset)
 		case p.Offset == nil:
 			entry = connector.Entry{Key: savedPosition}
 		default:
@@ -76,13 +74,35 @@ func setPositions(cfg connector.Config, saved connector.Saved, to []connector.So
 	return out, nil
 }
 
-func setTable(saved connector.Saved, table string, offset map[string]any) (connector.Entry, error) {
+// partitionOf reads which position is meant. A member that is not known is refused: a
+// misspelt "table" would otherwise name the position in the binary log.
+func partitionOf(cfg connector.Config, partition map[string]any) (table string, isTable bool, err error) {
+	if s, _ := partition["server"].(string); s != cfg.Get(keyPrefix) {
+		return "", false, fmt.Errorf(`the partition's "server" has to be %q`, cfg.Get(keyPrefix))
+	}
+	for _, member := range slices.Sorted(maps.Keys(partition)) {
+		switch member {
+		case "server":
+		case "table":
+			if table, isTable = partition["table"].(string); !isTable || table == "" {
+				return "", false, errors.New(`the partition's "table" has to be the name of a table`)
+			}
+		default:
+			return "", false, fmt.Errorf(`a partition has the members "server" and "table", not %q`, clip(member))
+		}
+	}
+	return table, isTable, nil
+}
+
+func setTable(cfg connector.Config, saved connector.Saved, table string, offset map[string]any) (connector.Entry, error) {
 	key := savedTable + table
 	state := &tableState{}
 	if text, ok := saved[key]; ok {
 		if err := json.Unmarshal(text, state); err != nil {
 			return connector.Entry{}, fmt.Errorf("reading what is saved as %s: %w", key, err)
 		}
+	} else if tables, err := ParseTables(cfg.Get(keyTables)); err != nil || !tables.Fold().Match(table) {
+		return connector.Entry{}, fmt.Errorf("%s does not name the table %q", keyTables, clip(table))
 	}
 	if s, _ := offset["state"].(string); s != stateDone && s != state.State {
 		return connector.Entry{}, fmt.Errorf(`a table's "state" may be set to %q; null removes it, and the table is copied again`, stateDone)
@@ -99,7 +119,7 @@ func setLog(saved connector.Saved, offset map[string]any) (connector.Entry, erro
 	}
 	known := p != nil
 	if !known {
-		p = &position{Flavor: mysql.MySQLFlavor}
+		p = &position{} // of whichever flavor the server is
 	}
 	gtid, _ := offset["gtid"].(string)
 	file, _ := offset["file"].(string)

@@ -128,3 +128,58 @@ func TestSetPositionsNamesTheForm(t *testing.T) {
 		}
 	}
 }
+
+// TestSetPositionsRefuses: a partition that is not exactly one of the connector's changes nothing. A
+// misspelt "table" with a null offset would else take the position in the log away.
+func TestSetPositionsRefuses(t *testing.T) {
+	t.Parallel()
+	cfg := connector.Config{keyPrefix: "shop", keyTables: "orders, cust_*"}
+	saved := connector.Saved{savedPosition: appendJSON(nil, &position{Flavor: gomysql.MariaDBFlavor, Mode: modeGTID, GTID: "0-1-5"}), savedTable + "gone": []byte(`{"state":"copying"}`)}
+	done := map[string]any{"state": stateDone}
+	for _, tt := range []struct {
+		partition, offset map[string]any
+		key, want         string
+	}{
+		{map[string]any{"server": "shop"}, nil, savedPosition, ""},
+		{map[string]any{"server": "shop", "table": "orders"}, nil, savedTable + "orders", ""},
+		{map[string]any{"server": "shop", "table": "cust_1"}, done, savedTable + "cust_1", ""},
+		{map[string]any{"server": "shop", "table": "gone"}, done, savedTable + "gone", ""},
+		{map[string]any{"server": "shop", "table": "other"}, done, "", `does not name the table "other"`},
+		{map[string]any{"server": "shop", "tabel": "orders"}, nil, "", `not "tabel"`},
+		{map[string]any{"server": "shop", "table": 5.0}, nil, "", "name of a table"},
+		{map[string]any{"server": "shop", "table": nil}, nil, "", "name of a table"},
+		{map[string]any{"server": "shop", "table": ""}, nil, "", "name of a table"},
+		{map[string]any{"server": "stop"}, nil, "", `has to be "shop"`},
+		{map[string]any{"table": "orders"}, nil, "", `has to be "shop"`},
+	} {
+		got, err := setPositions(cfg, saved, []connector.SourcePosition{{Partition: tt.partition, Offset: tt.offset}})
+		if tt.want != "" {
+			if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), "offsets[0]") {
+				t.Errorf("%v: %v, want %q", tt.partition, err, tt.want)
+			}
+			continue
+		}
+		if err != nil || len(got) != 1 || got[0].Key != tt.key {
+			t.Errorf("%v: %v, %v", tt.partition, got, err)
+		}
+	}
+}
+
+// TestSetFilePosition: a place in the log that is given before anything was read is of whichever server comes.
+func TestSetFilePosition(t *testing.T) {
+	t.Parallel()
+	got, err := setPositions(connector.Config{keyPrefix: "shop"}, connector.Saved{}, []connector.SourcePosition{
+		{Partition: map[string]any{"server": "shop"}, Offset: map[string]any{"file": "binlog.000002", "pos": 4.0}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := readPosition(connector.Saved{got[0].Key: got[0].Value})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, flavor := range []string{gomysql.MariaDBFlavor, gomysql.MySQLFlavor} {
+		if g, err := p.resume(&server{Flavor: flavor}); err != nil || g.flavor != flavor || g.at != (filePos{"binlog.000002", 4}) {
+			t.Errorf("%s: %+v, %v", flavor, g, err)
+		}
+	}
+}

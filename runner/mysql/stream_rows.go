@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/go-mysql-org/go-mysql/client"
@@ -261,22 +262,51 @@ func (r *reader) emitMessage(m *format.Message) error {
 		return outlet(err)
 	}
 	if r.set.Oversize != OversizeDLQ {
-		return &connector.WrongError{Field: keyOversize, Brief: "a row is too large for the topic " + o.Topic, Err: fmt.Errorf("a row of table %s at %s: %w", r.to.name, r.at, err),
+		return &connector.WrongError{Field: keyOversize, Brief: fmt.Sprintf("%s is too large for the topic %s", rowName(&r.change), o.Topic), Err: fmt.Errorf("%s at %s: %w", rowName(&r.change), r.at, err),
 			Remedy: "Raise max.message.bytes of the topic " + o.Topic + " and resume, or set " + keyOversize + " to dlq."}
 	}
 	bad.DeadLetter = true
 	return outlet(r.out.Divert(o, bad))
 }
 
+// longestRowName bounds what of a key is told, in bytes.
+const longestRowName = 200
+
+// rowName names a change's row for people, by its key where it has one.
+func rowName(c *format.Change) string {
+	values := c.After
+	if values == nil {
+		values = c.Before
+	}
+	if len(c.Table.Key) == 0 || len(values) != len(c.Table.Columns) {
+		return "a row of table " + c.Table.Name
+	}
+	var b []byte
+	for n, k := range c.Table.Key {
+		if n > 0 {
+			b = append(b, ", "...)
+		}
+		b = append(append(b, c.Table.Columns[k].Name...), '=')
+		b = c.Table.Columns[k].AppendText(b, values[k])
+	}
+	if len(b) > longestRowName {
+		b = append(b[:longestRowName], "…"...)
+	}
+	return fmt.Sprintf("the row %s of table %s", strings.ToValidUTF8(string(b), "\ufffd"), c.Table.Name)
+}
+
 // refused is the end of a row that a policy refuses.
 func (r *reader) refused(t *table, c *format.Change, err error) error {
-	var bad interface{ Setting() string }
+	var bad *format.RefusedError
 	if !errors.As(err, &bad) {
 		return err
 	}
 	key := bad.Setting()
-	return &connector.WrongError{Field: key, Brief: "a row of table " + t.name + " is refused by " + key, Err: fmt.Errorf("a row of table %s at %s: %w", t.name, r.at, err),
-		Remedy: "Set " + key + " to what such values shall become, or change the value in the database and copy the table again."}
+	remedy := "Set " + key + " to what such values shall become, or correct the row in the database, and resume."
+	if !c.Snapshot {
+		remedy = "The change stands in the server's binary log, where nobody can correct it: set " + key + " to what such values shall become, and resume. It may be set back afterwards."
+	}
+	return &connector.WrongError{Field: key, Brief: fmt.Sprintf("%s is refused: %s", rowName(c), bad.Reason()), Err: fmt.Errorf("%s at %s: %w", rowName(c), r.at, err), Remedy: remedy}
 }
 
 // ours tells whether a table is one that is read: of the database, and named by a pattern.

@@ -1,6 +1,7 @@
 package format
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/sluice-io/sluice/runner/mysql/row"
@@ -22,6 +23,13 @@ type dataWorks struct {
 	key         []byte
 	message     Message
 	snapshot    []record.Header
+	other       []otherType // values of the message at work that are of another type than their column
+}
+
+// otherType tells that a policy made another type of a value than its column has.
+type otherType struct {
+	column int
+	typ    dataWorksType
 }
 
 // dataWorksTable is what messages of a table have in common.
@@ -105,17 +113,24 @@ func (e *dataWorks) plan(t *row.Table) *dataWorksTable {
 
 func (e *dataWorks) newPlan(t *row.Table) *dataWorksTable {
 	p := &dataWorksTable{table: t}
-	b := append(p.head, `{"schema":{"dataColumn":[`...)
 	for i := range t.Columns {
 		c := &t.Columns[i]
-		typ := e.typeOf(c)
-		name := appendQuotedString(nil, c.Name)
-		p.types, p.names = append(p.types, typ), append(p.names, append(name, ':'))
+		p.types, p.names = append(p.types, e.typeOf(c)), append(p.names, append(appendQuotedString(nil, c.Name), ':'))
+	}
+	p.head = e.appendHead(nil, p, p.types)
+	return p
+}
+
+// appendHead appends a message up to and including "before":, with columns of these types.
+func (e *dataWorks) appendHead(b []byte, p *dataWorksTable, types []dataWorksType) []byte {
+	t := p.table
+	b = append(b, `{"schema":{"dataColumn":[`...)
+	for i, name := range p.names {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = append(append(b, `{"name":`...), name...)
-		b = append(append(b, `,"type":"`...), dataWorksNames[typ]...)
+		b = append(append(b, `{"name":`...), name[:len(name)-1]...)
+		b = append(append(b, `,"type":"`...), dataWorksNames[types[i]]...)
 		b = append(b, `"}`...)
 	}
 	b = append(b, `],"primaryKey":[`...)
@@ -125,8 +140,18 @@ func (e *dataWorks) newPlan(t *row.Table) *dataWorksTable {
 		}
 		b = appendQuotedString(b, t.Columns[k].Name)
 	}
-	p.head = append(e.appendSource(append(b, ']'), t.Database, t.Name), `},"payload":{"before":`...)
-	return p
+	return append(e.appendSource(append(b, ']'), t.Database, t.Name), `},"payload":{"before":`...)
+}
+
+// retype puts the types that the values of a message have into its schema: a reader could
+// not tell base64 from text otherwise. The message begins at start of b.
+func (e *dataWorks) retype(b []byte, start int, p *dataWorksTable) []byte {
+	types := slices.Clone(p.types)
+	for _, o := range e.other {
+		types[o.column] = o.typ
+	}
+	rest := slices.Clone(b[start+len(p.head):])
+	return append(e.appendHead(b[:start], p, types), rest...)
 }
 
 func (e *dataWorks) appendSource(b []byte, database, table string) []byte {
@@ -176,13 +201,18 @@ func (e *dataWorks) Encode(c *Change, emit func(*Message) error) error {
 
 // value appends a message's value to buf.
 func (e *dataWorks) value(p *dataWorksTable, c *Change, before, after row.Row, op string, n int) (err error) {
+	start := len(e.buf)
 	b := append(e.buf, p.head...)
+	e.other = e.other[:0]
 	if b, err = e.image(b, p, before); err != nil {
 		return err
 	}
 	b = append(b, `,"after":`...)
 	if b, err = e.image(b, p, after); err != nil {
 		return err
+	}
+	if len(e.other) > 0 {
+		b = e.retype(b, start, p)
 	}
 	e.buf = e.tail(b, c.Sequence, &c.Origin, op, "")
 	e.ends[n] = len(e.buf)
@@ -265,9 +295,13 @@ func (e *dataWorks) column(b []byte, p *dataWorksTable, i int, v *row.Value) ([]
 		if ms, ok = e.millis(c, v); ok {
 			return strconv.AppendInt(b, ms, 10), nil
 		}
-		b, ok = e.o.zeroDate(b, c, v)
+		if b, ok = e.o.zeroDate(b, c, v); e.o.ZeroDate == PolicyString {
+			e.other = append(e.other, otherType{i, dwString})
+		}
 	default:
-		b, ok = e.text(b, c, v)
+		if b, ok = e.text(b, c, v); e.o.coded(c, v) {
+			e.other = append(e.other, otherType{i, dwBytes})
+		}
 	}
 	if !ok {
 		return nil, refuse(p.table, c, v)

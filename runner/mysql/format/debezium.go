@@ -2,6 +2,7 @@ package format
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/sluice-io/sluice/runner/mysql/row"
@@ -26,6 +27,8 @@ type debezium struct {
 	read                int64
 	message             Message
 	headers             []record.Header
+	side                string   // "before." or "after." while such an image is made
+	coded               []string // fields of the message at work that are base64 in place of text
 }
 
 // debeziumTable is what messages of a table have in common.
@@ -91,6 +94,7 @@ func (e *debezium) row(p *debeziumTable, c *Change, before, after row.Row, emit 
 	if e.buf, err = e.value(kept(e.buf), p, c, before, after); err != nil {
 		return err
 	}
+	e.tellCoded()
 	keyRow := after
 	if after == nil {
 		keyRow = before
@@ -108,6 +112,9 @@ func (e *debezium) move(p *debeziumTable, c *Change, emit func(*Message) error) 
 		return err
 	}
 	first := len(e.buf)
+	common := len(e.headers)
+	e.tellCoded()
+	ofFirst := len(e.headers)
 	if e.buf, err = e.value(e.buf, p, c, nil, c.After); err != nil {
 		return err
 	}
@@ -117,13 +124,21 @@ func (e *debezium) move(p *debeziumTable, c *Change, emit func(*Message) error) 
 	if e.key, err = e.appendKey(kept(e.key), p, c.After); err != nil {
 		return err
 	}
-	common := len(e.headers)
-	e.headers = append(e.headers, record.Header{Key: headerNewKey, Value: e.key})
+	e.headers = append(e.headers[:ofFirst], record.Header{Key: headerNewKey, Value: e.key})
 	if err := e.send(c, e.old, e.buf[:first], true, emit); err != nil {
 		return err
 	}
-	e.headers = append(e.headers[:common], record.Header{Key: headerOldKey, Value: e.old})
+	e.headers = e.headers[:common]
+	e.tellCoded()
+	e.headers = append(e.headers, record.Header{Key: headerOldKey, Value: e.old})
 	return e.send(c, e.key, e.buf[first:], false, emit)
+}
+
+// tellCoded adds the header that names what is base64 in the value that was made last.
+func (e *debezium) tellCoded() {
+	if len(e.coded) > 0 {
+		e.headers = append(e.headers, record.Header{Key: CodedHeader, Value: []byte(strings.Join(e.coded, ","))})
+	}
 }
 
 // send emits a message. A row without a key has no tombstone: it would say nothing.
@@ -167,14 +182,17 @@ func (e *debezium) value(b []byte, p *debeziumTable, c *Change, before, after ro
 	case before == nil:
 		op = 'c'
 	}
+	e.coded, e.side = e.coded[:0], "before."
 	b = append(b, `{"before":`...)
 	if b, err = e.image(b, p, before); err != nil {
 		return b, err
 	}
+	e.side = "after."
 	b = append(b, `,"after":`...)
 	if b, err = e.image(b, p, after); err != nil {
 		return b, err
 	}
+	e.side = ""
 	b = e.source(b, p, c)
 	b = append(append(b, `,"transaction":null,"op":"`...), op)
 	if len(e.times) == 0 || e.read != c.ReadTime {

@@ -43,7 +43,9 @@ func (e *debezium) column(b []byte, p *debeziumTable, i int, v *row.Value) ([]by
 	case row.Vector:
 		return appendVector(b, v.B), nil
 	default:
-		b, ok = e.o.text(b, c, v)
+		if b, ok = e.o.text(b, c, v); e.side != "" && e.o.coded(c, v) {
+			e.coded = append(e.coded, e.side+c.Name)
+		}
 	}
 	if !ok {
 		return b, refuse(p.table, c, v)

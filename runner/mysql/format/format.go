@@ -165,15 +165,22 @@ type RefusedError struct {
 	setting       string
 }
 
-func (e *RefusedError) Error() string {
+func (e *RefusedError) Error() string { return e.Table + ", " + e.Reason() }
+
+// Reason is the column, its value and the setting, without the table.
+func (e *RefusedError) Reason() string {
 	if e.setting == SettingZeroDate {
-		return fmt.Sprintf("%s, column %s: %s is not a date, and %s is fail", e.Table, e.Column, e.Value, e.setting)
+		return fmt.Sprintf("column %s: %s is not a date, and %s is fail", e.Column, e.Value, e.setting)
 	}
-	return fmt.Sprintf("%s, column %s: text that is not valid in its character set (it begins with bytes %s), and %s is fail", e.Table, e.Column, e.Value, e.setting)
+	return fmt.Sprintf("column %s: text that is not valid in its character set (it begins with bytes %s), and %s is fail", e.Column, e.Value, e.setting)
 }
 
 // Setting is the key of the setting that refuses.
 func (e *RefusedError) Setting() string { return e.setting }
+
+// CodedHeader names the fields of a message without a schema that mysql.invalid.text =
+// base64 made: "after.note", with commas between.
+const CodedHeader = "sluice.base64"
 
 // SnapshotHeader marks the rows that a snapshot read; its value is "true".
 const SnapshotHeader = "sluice.snapshot"

@@ -85,6 +85,11 @@ func (o *Options) text(dst []byte, c *row.Column, v *row.Value) (out []byte, ok 
 	return dst, false
 }
 
+// coded tells whether text shows a value as base64, which looks like text.
+func (o *Options) coded(c *row.Column, v *row.Value) bool {
+	return v.State == row.Invalid && o.InvalidText == PolicyBase64 && c.Kind != row.Enum && c.Kind != row.Set
+}
+
 // zeroDate appends what stands for a date that is none. ok is false where the policy refuses.
 func (o *Options) zeroDate(dst []byte, c *row.Column, v *row.Value) (out []byte, ok bool) {
 	switch o.ZeroDate {

@@ -2,7 +2,9 @@ package format_test
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -194,3 +196,75 @@ func TestWallTimeInZones(t *testing.T) {
 }
 
 func format64(n int64) string { return strconv.FormatInt(n, 10) }
+
+// TestPoliciesAreTold: what a policy makes of a value can be told from what the column has: by its type in
+// the schema of the same message, and in messages without a schema by a header.
+func TestPoliciesAreTold(t *testing.T) {
+	t.Parallel()
+	table := shop()
+	table.Columns = append(table.Columns, row.Column{Name: "day", Kind: row.Date})
+	o := format.Options{ZeroDate: format.PolicyString, InvalidText: format.PolicyBase64}
+	day := func(r row.Row, d uint64) row.Row { return append(r, row.Value{State: row.Present, N: d}) }
+	good := day(order(1, "a", "1.00"), row.PackDate(2020, 1, 2))
+	bad := day(order(1, "a", "1.00"), row.PackDate(2020, 0, 2))
+	bad[1] = row.Value{State: row.Invalid, B: []byte("a\xff")}
+	moved := slices.Clone(bad)
+	moved[0] = order(2, "a", "1.00")[0]
+	types := func(value string) string {
+		schema, _, _ := strings.Cut(value, `],"primaryKey"`)
+		var out []string
+		for _, part := range strings.Split(schema, `"type":"`)[1:] {
+			typ, _, _ := strings.Cut(part, `"`)
+			out = append(out, typ)
+		}
+		return strings.Join(out, " ")
+	}
+	const plain, other = "LONG STRING DOUBLE DATE", "LONG BYTES DOUBLE STRING"
+	for _, tt := range []struct {
+		name          string
+		op            format.Op
+		before, after row.Row
+		types         []string
+		headers       []string // sluice.base64 of each message, of Debezium's
+	}{
+		{"insert", format.Insert, nil, bad, []string{other}, []string{`after.na"me`}},
+		{"update to", format.Update, good, bad, []string{plain, other}, []string{`after.na"me`}},
+		{"update from", format.Update, bad, good, []string{other, plain}, []string{`before.na"me`}},
+		{"update both", format.Update, bad, bad, []string{other, other}, []string{`before.na"me,after.na"me`}},
+		{"move", format.Update, good, moved, []string{plain, other}, []string{"", "", `after.na"me`}},
+		{"move from", format.Update, moved, good, []string{other, plain}, []string{`before.na"me`, `before.na"me`, ""}},
+		{"delete", format.Delete, bad, nil, []string{other}, []string{`before.na"me`, `before.na"me`}},
+		{"nothing", format.Update, good, good, []string{plain, plain}, []string{""}},
+	} {
+		var gotTypes, gotHeaders []string
+		c := &format.Change{Table: table, Op: tt.op, Before: tt.before, After: tt.after, Sequence: counter()}
+		for _, name := range []string{format.DataWorks, format.Debezium} {
+			e, err := format.New(name, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := e.Encode(c, func(m *format.Message) error {
+				if name == format.DataWorks {
+					if !json.Valid(m.Value) {
+						t.Errorf("%s: %s", tt.name, m.Value)
+					}
+					gotTypes = append(gotTypes, types(string(m.Value)))
+					return nil
+				}
+				told := ""
+				for _, h := range m.Headers {
+					if h.Key == format.CodedHeader {
+						told += string(h.Value)
+					}
+				}
+				gotHeaders = append(gotHeaders, told)
+				return nil
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !slices.Equal(gotTypes, tt.types) || !slices.Equal(gotHeaders, tt.headers) {
+			t.Errorf("%s: types %q, headers %q; want %q, %q", tt.name, gotTypes, gotHeaders, tt.types, tt.headers)
+		}
+	}
+}
