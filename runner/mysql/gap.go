@@ -23,8 +23,8 @@ const (
 
 func gapChoices() []connector.Choice {
 	return []connector.Choice{
-		{Choice: choiceSnapshot, Title: "Copy the tables again and go on from now", Risk: "Every row is sent once more; rows that were deleted meanwhile are not taken back at readers."},
-		{Choice: choiceNow, Title: "Go on from now", Risk: "The changes between are never sent."},
+		{Choice: choiceSnapshot, Title: "Copy the tables again and go on from now", Risk: "Every row comes once more, as an insert. Rows that were deleted meanwhile do not come as deletes: a consumer that keeps a copy empties it first."},
+		{Choice: choiceNow, Title: "Go on from now", Risk: "The changes in between never reach the topics."},
 		{Choice: choiceStay, Title: "Wait", Risk: "Nothing is read until you choose."},
 	}
 }
@@ -33,9 +33,14 @@ func gapChoices() []connector.Choice {
 // are copied again without asking.
 var errLogGone = errors.New("the binary log does not reach back to the position")
 
+// goneError is errLogGone, and says why.
+type goneError struct{ why string }
+
+func (e goneError) Error() string        { return e.why }
+func (e goneError) Is(target error) bool { return target == errLogGone }
+
 func (r *reader) gone(format string, args ...any) error {
-	lost := fmt.Sprintf(format, args...)
-	return &connector.GapError{Lost: fmt.Sprintf("%s; changes after %s are lost", lost, timeText(r.done.time)), Choices: gapChoices(), Err: errLogGone}
+	return &connector.GapError{Lost: "changes after " + timeText(r.done.time) + " are lost", Choices: gapChoices(), Err: goneError{fmt.Sprintf(format, args...)}}
 }
 
 // checkPosition tells whether the server can go on from the position, before it is asked

@@ -25,7 +25,15 @@ func TestGapPurged(t *testing.T) {
 		}
 		b.s.Exec("INSERT INTO shop.a VALUES (2,2)", "DELETE FROM shop.a WHERE id = 1")
 		b.s.PurgeAll()
-		b.gap(b.run().ends(), "purged")
+		b.out.Progress(nil)
+		gap := b.run().ends()
+		b.gap(gap, "purged")
+		if text := gap.Error(); !strings.HasPrefix(text, "changes after ") || !strings.Contains(text, " UTC are lost: the server has purged") {
+			t.Errorf("the gap reads %q", text)
+		}
+		if p := b.out.progressed(); len(p) != 1 || p[0].Phase != "streaming" {
+			t.Errorf("at the gap the tables are shown as %+v", p)
+		}
 		before := b.out.position()
 		r = b.run(choiceNow)
 		b.waitFor("a new position", func() bool { return b.out.position().GTID != before.GTID })

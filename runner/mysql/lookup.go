@@ -66,18 +66,19 @@ func lookupTables(ctx context.Context, cfg connector.Config, deps connector.Deps
 
 // becomes says what becomes of a table: its topic, key and partitions, and how large it is.
 func (s *Settings) becomes(t listed) string {
-	topic := "<prefix>_" + strings.Map(topicRune, t.name)
+	topic := "" // not known before the prefix is
 	if s.Prefix != "" {
-		var err error
-		if topic, err = s.Topic(t.name); err != nil {
+		name, err := s.Topic(t.name)
+		if err != nil {
 			return sentence(err)
 		}
+		topic = "→ " + name + ": "
 	}
 	key := "key " + strings.Join(t.key, ", ")
 	if len(t.key) == 0 {
 		key = "no primary key"
 	}
-	return fmt.Sprintf("→ %s: %s, %s; about %s", topic, key, plural(Partitions(len(t.key) > 0), "partition", "partitions"), plural64(t.rows, "row", "rows"))
+	return fmt.Sprintf("%s%s, %s; about %s", topic, key, plural(Partitions(len(t.key) > 0), "partition", "partitions"), plural64(t.rows, "row", "rows"))
 }
 
 // written is a table's name as mysql.tables has it.

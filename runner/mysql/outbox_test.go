@@ -157,7 +157,12 @@ func (o *outbox) Away(err error) {
 	}
 }
 func (o *outbox) Progress(p []connector.Progress) { o.mu.Lock(); o.progress = p; o.mu.Unlock() }
-func (o *outbox) Behind(time.Duration)            {}
+func (o *outbox) progressed() []connector.Progress {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.progress
+}
+func (o *outbox) Behind(time.Duration) {}
 func (o *outbox) Log(_ slog.Level, m string, f map[string]string) {
 	o.mu.Lock()
 	o.logs = append(o.logs, fmt.Sprint(m, f))

@@ -83,6 +83,7 @@ func (s *source) Run(ctx context.Context, start connector.Start, out connector.O
 		return err
 	}
 	defer r.close()
+	out.Progress(r.progressOf(time.Now())) // what was reached is known before the server is
 	err = r.run(ctx)
 	if ctx.Err() != nil {
 		return nil

@@ -342,5 +342,5 @@ func timeText(millis int64) string {
 	if millis == 0 {
 		return "the beginning"
 	}
-	return time.UnixMilli(millis).UTC().Format(time.RFC3339)
+	return time.UnixMilli(millis).UTC().Format("2 Jan 2006 15:04:05 UTC")
 }
