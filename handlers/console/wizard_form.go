@@ -82,6 +82,8 @@ func shownValue(ctx context.Context, spec *connector.Spec, f connector.Field, cf
 		if n, err := connector.ParseBytes(v); err == nil {
 			return components.Bytes(n)
 		}
+	case f.Kind == connector.List:
+		return clip(strings.Join(cfg.List(f.Key), ", "), 300)
 	case isRegion(f.Key):
 		for _, r := range env.Regions {
 			if r.ID == v && r.Name != "" && !strings.EqualFold(r.Name, v) {
@@ -101,13 +103,13 @@ func shownValue(ctx context.Context, spec *connector.Spec, f connector.Field, cf
 }
 
 // wizardGroups are the form fields of a step.
-// only, when given, is the one field that is looked at: lists of others are not asked for.
-func (c *Console) wizardGroups(q *request, d wizardDraft, step connector.StepID, wrong map[string]string, only string) []components.Group {
+// only, when given, are the fields that are looked at: lists of others are not asked for.
+func (c *Console) wizardGroups(q *request, d wizardDraft, step connector.StepID, wrong map[string]string, only ...string) []components.Group {
 	at := draftURL(q.instance(), d.ID, step)
 	f := &fieldForm{spec: d.spec, env: d.env, values: d.resolved, problems: wrong, checkURL: at, updateURL: at,
 		docURL: "/help/connectors/" + d.spec.Class, options: map[string][]connector.Option{}, listErr: map[string]string{}}
 	declared := d.declared(step)
-	c.lists(q, d, slices.DeleteFunc(slices.Clone(declared), func(f connector.Field) bool { return only != "" && f.Key != only }), f)
+	c.lists(q, d, slices.DeleteFunc(slices.Clone(declared), func(f connector.Field) bool { return len(only) > 0 && !slices.Contains(only, f.Key) }), f)
 	fields := f.fields(declared)
 	var flat []components.Field
 	for _, field := range fields {
@@ -287,6 +289,22 @@ func (c *Console) incomplete(q *request, d wizardDraft, field connector.Field) b
 		}
 	}
 	return false
+}
+
+// hanging are the step's fields that are picked from a list of a system that the given one, just filled in, helps to
+// reach; none while others are still missing for that.
+func (c *Console) hanging(q *request, d wizardDraft, step connector.StepID, key string) []string {
+	given, ok := d.spec.Field(key)
+	if !ok || d.resolved.Get(key) == "" || !given.Required && given.Kind != connector.Secret && !isRegion(key) {
+		return nil
+	}
+	var out []string
+	for _, f := range d.declared(step) {
+		if f.Key != key && f.Key != connector.KeyTopics && f.Lookup != nil && f.Shown(d.resolved, d.env) && !c.incomplete(q, d, f) {
+			out = append(out, f.Key)
+		}
+	}
+	return out
 }
 
 // pickTopics lists the topics that records can come from.

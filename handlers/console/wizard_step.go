@@ -9,6 +9,7 @@ import (
 	"github.com/sluice-io/sluice/runner/connector"
 	"github.com/sluice-io/sluice/runner/control"
 	"github.com/sluice-io/sluice/views"
+	"github.com/sluice-io/sluice/views/components"
 	"github.com/sluice-io/sluice/views/text"
 )
 
@@ -61,7 +62,7 @@ func (c *Console) stepModel(q *request, d wizardDraft, step connector.StepID, wr
 	if err != nil {
 		return views.WizardPage{}, err
 	}
-	m := views.WizardPage{WizardFrame: c.wizardFrame(q, d, step, all), Groups: c.wizardGroups(q, d, step, wrong, ""), Errors: general}
+	m := views.WizardPage{WizardFrame: c.wizardFrame(q, d, step, all), Groups: c.wizardGroups(q, d, step, wrong), Errors: general}
 	m.Test = step != connector.StepBasic
 	shown := map[string]bool{}
 	for _, g := range m.Groups {
@@ -167,7 +168,7 @@ func (c *Console) saveReached(q *request, d wizardDraft, at int) (wizardDraft, e
 	return c.openDraft(q, saved)
 }
 
-// wizardField answers the check of one field on leaving it.
+// wizardField answers the check of one field on leaving it, with the lists that it gives access to.
 func (c *Console) wizardField(q *request, d wizardDraft, step connector.StepID, key string) error {
 	all, _, err := c.draftProblems(q, d)
 	if err != nil {
@@ -177,20 +178,28 @@ func (c *Console) wizardField(q *request, d wizardDraft, step connector.StepID, 
 	if message := all[key]; message != "" {
 		wrong[key] = message
 	}
-	for _, g := range c.wizardGroups(q, d, step, wrong, key) {
+	hanging := c.hanging(q, d, step, key)
+	var left components.Field
+	var lists []components.Field
+	for _, g := range c.wizardGroups(q, d, step, wrong, append(hanging, key)...) {
 		for _, f := range g.Fields {
-			if f.Key != key {
-				continue
-			}
 			f.Autofocus = false
-			status := http.StatusOK
-			if f.Error != "" {
-				status = http.StatusUnprocessableEntity
+			switch {
+			case f.Key == key:
+				left = f
+			case slices.Contains(hanging, f.Key) && (len(f.Options) > 0 || f.OptionError != ""):
+				lists = append(lists, f)
 			}
-			return q.render(status, views.WizardField(f, c.wizardFrame(q, d, step, all)))
 		}
 	}
-	return q.notFound()
+	if left.Key == "" {
+		return q.notFound()
+	}
+	status := http.StatusOK
+	if left.Error != "" {
+		status = http.StatusUnprocessableEntity
+	}
+	return q.render(status, views.WizardField(left, lists, c.wizardFrame(q, d, step, all)))
 }
 
 // wizardTest begins the live checks of a step; its page shows them as they finish.

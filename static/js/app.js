@@ -181,6 +181,12 @@
     const editing = polls && event.detail.ctx.target?.querySelector("details.menu[open], dialog:modal, [data-select-row]:checked, input:focus, select:focus, textarea:focus");
     if (polls && (document.hidden || editing)) event.preventDefault();
   });
+  document.addEventListener("htmx:before:swap", (event) => { // a list that arrives late does not take away what is being typed
+    const typing = document.activeElement;
+    const held = (task) => task.type === "partial" && typing?.value !== typing?.defaultValue && task.target?.contains?.(typing);
+    const tasks = event.detail.tasks ?? [];
+    for (const task of tasks.filter(held)) tasks.splice(tasks.indexOf(task), 1);
+  });
   document.addEventListener("htmx:after:request", (event) => {
     const status = event.detail.ctx.response?.status;
     if (status === 401) location.reload(); // the session ended: the server leads to the sign-in page and back
