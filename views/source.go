@@ -15,6 +15,7 @@ import (
 type SourceReader struct {
 	State       string
 	Stalled     bool
+	Stands      bool // it reads nothing now: it failed, waits for a choice, or was told to stop
 	Cause       string
 	Remedy      string
 	Node        string
@@ -40,6 +41,26 @@ type SourcePart struct {
 	Left        time.Duration // 0 when not known
 	Detail      string
 	Copies      bool // it is being copied, or waits for that
+}
+
+// phaseLook is how a part is shown: while the reader stands nothing is copied and nothing followed.
+func (r SourceReader) phaseLook(p SourcePart) components.Look {
+	look := PhaseLook(p.Phase)
+	if r.Stands && (p.Phase == "snapshot" || p.Phase == "streaming") {
+		look = components.Look{Icon: "circle-stop", Text: "phase.stands", Tone: components.ToneIdle}
+	}
+	return look
+}
+
+// copies tells whether rate and time left have anything to say.
+func (r SourceReader) copies() bool { return len(r.copying()) > 0 }
+
+// besides is how many columns there are beside the name's.
+func (r SourceReader) besides() string {
+	if r.copies() {
+		return "5"
+	}
+	return "3"
 }
 
 // PhaseLook is how a phase of a source's part is shown. A word of the source's own is shown as it is.
@@ -93,18 +114,27 @@ func (r SourceReader) summary(ctx context.Context) string {
 	if len(list) == 0 {
 		return ""
 	}
-	var done, total int64
-	var left time.Duration
+	done, total := r.totals()
 	unit := list[0].Unit
-	for _, p := range r.Parts {
-		done, total = done+p.Done, total+max(p.Total, p.Done)
-		left = max(left, p.Left)
-	}
 	out := text.T(ctx, "part.summary", components.Number(int64(len(r.Parts)-len(list))), components.Number(int64(len(r.Parts))), components.Number(done), components.Number(total), unit)
-	if left > 0 {
+	if left := r.left(); left > 0 {
 		out += " " + text.T(ctx, "part.left_all", components.Duration(ctx, left))
 	}
 	return out
+}
+
+// left is about how long everything that is to be copied takes at the present rate; 0 when not known.
+func (r SourceReader) left() time.Duration {
+	var rate float64
+	var rows int64
+	var longest time.Duration
+	for _, p := range r.copying() {
+		rate, rows, longest = rate+p.Rate, rows+max(p.Total-p.Done, 0), max(longest, p.Left)
+	}
+	if rate <= 0 || rows == 0 {
+		return 0
+	}
+	return max(longest, time.Duration(float64(rows)/rate*float64(time.Second))).Round(time.Second)
 }
 
 // totals are the rows that are copied and those that there are.

@@ -50,7 +50,7 @@ func sourceReader(q *request, row control.ConnectorWithStatus) *views.SourceRead
 		r.Cause, r.Remedy = "", ""
 	}
 	if !reading(connector.State(r.State)) {
-		r.Behind = -1
+		r.Behind, r.Stands = -1, true
 	}
 	if len(r.Parts) == 0 {
 		r.SnapshotURL = ""

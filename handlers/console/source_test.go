@@ -3,6 +3,7 @@ package console_test
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -71,7 +72,7 @@ func TestSourcePage(t *testing.T) {
 	s := newSite(t)
 	s.reading("one", control.DesiredRunning, runner.PartitionStatus{Status: connector.Status{State: connector.StateRunning}, LagMillis: 180_000, Delivered: 250_500})
 	b := s.as("otto")
-	page := b.get(one).want(http.StatusOK).says("shop.orders", "25 %", "250,000 of about 1,000,000 rows", "15 s", "Following", "Copying", "3 min behind", "1 of 2 copied", "<b>slow</b>")
+	page := b.get(one).want(http.StatusOK).says("shop.orders", "25 %", "250,000 of about 1,000,000 rows", "15 s", "Following", "Copying", "3 min behind", "1 of 2 copied", "50k rows/s", "About 15 s left", "<b>slow</b>").says("Time left")
 	page.has(`a[href="/instances/sandbox/topics/shop_orders"]`).has(`a[href="` + one + `/snapshot"]`).hasNot(`a[href*="#send"]`)
 	b.get("/").want(http.StatusOK).says("one", "MySQL")
 	s.as("vera").get(one).want(http.StatusOK).says("shop.orders").hasNot(`a[href$="/snapshot"]`).hasNot("form[action$='/suspend']")
@@ -111,10 +112,46 @@ func TestSourceGap(t *testing.T) {
 	s.reading("one", control.DesiredRunning, runner.PartitionStatus{Status: connector.Status{State: connector.StateGap, Cause: "Changes are lost."}, Lost: "The server removed binlog.000001.",
 		Choices: []connector.Choice{{Choice: "snapshot", Title: "Copy again", Risk: "Every row comes once more."}, {Choice: "stay", Title: "Stay", Risk: "Nothing moves."}}})
 	b := s.as("otto")
-	page := b.get(one).want(http.StatusOK).says("The reader waits for your choice", "The server removed binlog.000001.", "Every row comes once more.")
+	page := b.get(one).want(http.StatusOK).says("The reader waits for your choice", "The server removed binlog.000001.", "Every row comes once more.", "Not read now")
+	if strings.Contains(page.text(), "Following") || strings.Contains(page.text(), "Copying") {
+		t.Error("a reader that waits for a choice is shown to copy or follow")
+	}
 	form := `form[action="` + one + `/choose"]`
 	b.fill(page, form).want(http.StatusUnprocessableEntity).says("Choose one of the ways on")
 	b.fill(page, form, "choice-0.choice", "explode").want(http.StatusUnprocessableEntity).says("not offered")
+}
+
+// TestSourceToldOnce: what is lost stands in the page's head, and not again above the choices.
+func TestSourceToldOnce(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.reading("one", control.DesiredRunning, runner.PartitionStatus{Status: connector.Status{State: connector.StateGap, Cause: "Changes after noon are lost."}, Lost: "changes after noon are lost",
+		Choices: []connector.Choice{{Choice: "stay", Title: "Stay", Risk: "Nothing moves."}}})
+	if n := strings.Count(s.as("otto").get(one).want(http.StatusOK).text(), "Changes after noon are lost."); n != 1 {
+		t.Errorf("the loss is told %d times", n)
+	}
+}
+
+// TestWizardLists: what is picked from a server's list can be picked as soon as the server can be reached, without
+// another press; a list that cannot be had says why.
+func TestWizardLists(t *testing.T) {
+	t.Parallel()
+	b := newSite(t).as("otto")
+	page := b.follow(b.fill(b.get(wizardPath).want(http.StatusOK), "#wizard-start", "connector.class", "MYSQL2KAFKA"))
+	page = b.follow(b.fill(page, "#wizard-form", "name", "lists", "_go", "next"))
+	at := page.doc.Find("#wizard-form").AttrOr("action", "")
+	leave := func(key, value string) answer {
+		form := url.Values{"_field": {key}, key: {value}}
+		return b.do(http.MethodPost, at, form.Encode(), "Content-Type", "application/x-www-form-urlencoded", "HX-Request", "true", "X-CSRF-Token", b.token).want(http.StatusOK)
+	}
+	const tables, databases = `template[type=partial][hx-target="#field-f-mysql-tables"]`, `template[type=partial][hx-target="#field-f-mysql-database"]`
+	leave("mysql.host", "127.0.0.1").hasNot("template")
+	leave("mysql.port", "1").hasNot("template")
+	leave("mysql.user", "sluice").has(databases).hasNot(tables).says("The list could not be had")
+	leave("mysql.database", "shop").has(tables).hasNot(databases)
+	leave("mysql.password", "secret").has(tables + " #field-f-mysql-tables").has(databases)
+	leave("snapshot.mode", "no_data").hasNot("template") // nothing is reached by it
+	leave("mysql.tables", "orders,  customers").hasNot(tables).says("orders, customers")
 }
 
 // TestSourcePosition shows what a source has saved, and sets it while it is stopped.

@@ -155,12 +155,24 @@ func (c *Console) samples(q *request, d wizardDraft, m *views.WizardPreviewPage)
 		list, _ := value.([]connector.Sample)
 		for i, s := range list {
 			sample := views.Sample{ID: fmt.Sprintf("sample-%d", i), Title: s.Title, Media: s.MediaType, Key: s.Key, Body: s.Body, Refused: s.Refused}
+			if m.Source {
+				sample.Media, sample.Body = text.T(q.Request.Context(), "preview_source.value")+", "+s.MediaType, indented(s.Body)
+			}
 			if s.Source.Topic != "" && s.Source.Offset >= 0 {
 				sample.Source = text.T(q.Request.Context(), "preview.offset", s.Source.Topic, s.Source.Partition, components.Number(s.Source.Offset))
 			}
 			m.Samples = append(m.Samples, sample)
 		}
 	}
+}
+
+// indented lays JSON out for reading; what is no JSON stays as it is.
+func indented(body string) string {
+	var out bytes.Buffer
+	if json.Indent(&out, []byte(body), "", "  ") != nil {
+		return body
+	}
+	return out.String()
 }
 
 // wizardFinish makes the connector of a draft, and deploys it when that was asked for.
