@@ -25,17 +25,27 @@ import (
 // maxPicture is the size in bytes above which a picture is refused: they live in the repository for ever.
 const maxPicture = 250 << 10
 
+// What -of knows: connectors from Kafka to services, and from databases to Kafka.
+const (
+	ofSinks     = "sinks"
+	ofDatabases = "databases"
+)
+
 func main() {
 	out := flag.String("out", "docs/pictures", "folder that gets the pictures")
 	only := flag.String("only", "", "take only pictures whose name contains this")
+	of := flag.String("of", "", "take only pictures of connectors that are "+ofSinks+" or "+ofDatabases)
 	records := flag.Int("records", 400, "how many records the example connector has delivered before pictures are taken, so that charts have something to show")
 	flag.Parse()
 	m := harness.NewMain("pictures")
+	if *of != "" && *of != ofSinks && *of != ofDatabases {
+		m.Fatalf("-of is %q; known are %s and %s", *of, ofSinks, ofDatabases)
+	}
 	suite := harness.NewSuite("pictures")
 	if err := os.MkdirAll(*out, 0o755); err != nil {
 		m.Fatalf("making the folder: %v", err)
 	}
-	takeAll(m, suite, *out, *only, *records)
+	takeAll(m, suite, *out, *only, *of, *records)
 	failed := m.Failed()
 	m.Close()
 	suite.Close()
@@ -45,27 +55,45 @@ func main() {
 }
 
 // takeAll makes the state and photographs it with one browser after the other.
-func takeAll(m *harness.Main, suite *harness.Suite, out, only string, records int) {
+func takeAll(m *harness.Main, suite *harness.Suite, out, only, of string, records int) {
+	mariadb, err := harness.Setting("SLUICE_MARIADBD")
+	if err != nil {
+		m.Fatalf("finding MariaDB: %v", err)
+	}
 	n := suite.StartSluice(m, harness.SluiceOptions{Env: map[string]string{
-		"SLUICE_SANDBOX": "on", "SLUICE_SANDBOX_KAFKA_ADDR": "127.0.0.1:0", "SLUICE_SANDBOX_OSS_ADDR": "127.0.0.1:0", "SLUICE_SANDBOX_FC_ADDR": "127.0.0.1:0",
+		"SLUICE_MARIADBD": mariadb,
+		"SLUICE_SANDBOX":  "on", "SLUICE_SANDBOX_KAFKA_ADDR": "127.0.0.1:0", "SLUICE_SANDBOX_OSS_ADDR": "127.0.0.1:0", "SLUICE_SANDBOX_FC_ADDR": "127.0.0.1:0",
 		"SLUICE_SANDBOX_ODPS_ADDR": "127.0.0.1:0", "SLUICE_SANDBOX_STS_ADDR": "127.0.0.1:0", "SLUICE_SANDBOX_MYSQL_ADDR": "127.0.0.1:0", "SLUICE_EGRESS_ALLOW": "127.0.0.0/8,::1/128",
 	}})
 	light := open(m, n, out, "light", only, false)
 	light.first()
-	s := newScene(m, n)
-	s.fill()
-	s.await(records)
-	light.all(s)
-	light.close()
+	sc := newScene(m, n)
+	if of != ofDatabases {
+		sc.fill()
+		sc.await(records)
+	}
+	var d *databases
+	if of != ofSinks {
+		d = newDatabases(m, n)
+		d.fill()
+	}
+	shoot := func(c *camera, sinks func(*scene)) {
+		if of != ofDatabases {
+			sinks(sc)
+		}
+		if of != ofSinks {
+			c.database(d)
+		}
+		c.close()
+	}
+	shoot(light, light.all)
 	dark := open(m, n, out, "dark", only, true)
 	dark.signIn()
-	dark.all(s)
-	dark.close()
+	shoot(dark, dark.all)
 	narrow := open(m, n, out, "narrow", only, false)
 	narrow.size(390, 844)
 	narrow.signIn()
-	narrow.small(s)
-	narrow.close()
+	shoot(narrow, narrow.small)
 }
 
 // camera is one browser window and where its pictures go.
@@ -147,6 +175,19 @@ func (c *camera) set(name, value string) {
 	})()`, name, value))
 }
 
+// fill fills a field as typing and leaving it does, and waits for what the page makes of it.
+func (c *camera) fill(name, value string) {
+	c.script(fmt.Sprintf(`(() => {
+		const e = document.querySelector('main [name=%[1]q]');
+		if (!e) throw new Error('no field %[1]s');
+		e.value = %[2]q;
+		e.dispatchEvent(new Event('input', {bubbles: true}));
+		e.dispatchEvent(new Event('change', {bubbles: true}));
+		return '';
+	})()`, name, value))
+	c.until("the page after "+name, `!document.querySelector('.htmx-request')`)
+}
+
 // press submits by a button and waits for the page that follows.
 func (c *camera) press(selector string) {
 	c.script(`(window.beforePress = true, '')`)
@@ -154,12 +195,17 @@ func (c *camera) press(selector string) {
 	c.until("the page after "+selector, `!window.beforePress && document.readyState === 'complete'`)
 }
 
+func (c *camera) file(name string) string { return name + "-" + c.look + ".png" }
+
+// wants tells whether a picture was asked for.
+func (c *camera) wants(name string) bool { return strings.Contains(c.file(name), c.only) }
+
 // take photographs what the window shows.
 func (c *camera) take(name string) {
-	file := name + "-" + c.look + ".png"
-	if c.only != "" && !strings.Contains(file, c.only) {
+	if !c.wants(name) {
 		return
 	}
+	file := c.file(name)
 	c.until("page "+name+" at rest", `document.readyState === 'complete' && document.fonts.status === 'loaded' && !document.querySelector('.htmx-request')`)
 	shot, err := chromedp.Run(c.ctx, chromedp.CaptureScreenshot())
 	if err != nil {

@@ -62,7 +62,7 @@ func (s *scene) fill() {
 
 // services makes connectors to functions and tables: of each kind one that delivers and some that do not.
 func (s *scene) services() {
-	s.n.Must(http.StatusOK, http.MethodPatch, "/api/v1/instances/"+instance, map[string]any{"connector.quota": 12}, nil)
+	s.n.Must(http.StatusOK, http.MethodPatch, "/api/v1/instances/"+instance, map[string]any{"connector.quota": 17}, nil)
 	s.faults("odps", map[string]any{"operation": "GetUpload", "rate": 1, "status": 404, "code": "NoSuchUpload"},
 		map[string]any{"operation": "CreateInstance", "rate": 1, "status": 403, "code": "NoPermission"})
 	s.create(asking, map[string]string{"description": "Orders by the minute", "connector.class": "KAFKA2ODPS", "odps.partition": "MINUTE", "flush.interval.ms": "65000"})
