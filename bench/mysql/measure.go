@@ -80,7 +80,7 @@ func (b *bed) until(c *harness.Connector, name string, rows int64, topic string)
 }
 
 func (b *bed) await(c *harness.Connector, reached func() bool) {
-	tick := time.NewTicker(20 * time.Millisecond)
+	tick := time.NewTicker(100 * time.Millisecond) // each look costs Sluice a millisecond or two of processor time
 	defer tick.Stop()
 	for deadline := time.Now().Add(runLimit); !reached(); <-tick.C {
 		if time.Now().After(deadline) {
