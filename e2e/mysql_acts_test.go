@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -58,6 +59,11 @@ func TestMySQLOffsets(t *testing.T) {
 		answer, err = b.sluice.Call(http.MethodPatch, c.Path("/offsets"), map[string]any{"offsets": []map[string]any{{"partition": old.Partition, "offset": map[string]any{"nonsense": 1}}}})
 		if err != nil || answer.Status != http.StatusBadRequest {
 			t.Errorf("nonsense as a position: %d %s %v, want 400", answer.Status, answer.Body, err)
+		}
+		misspelt := map[string]any{"server": b.prefix, "tabel": "t"}
+		answer, err = b.sluice.Call(http.MethodPatch, c.Path("/offsets"), map[string]any{"offsets": []map[string]any{{"partition": misspelt, "offset": nil}}})
+		if err != nil || answer.Status != http.StatusBadRequest {
+			t.Errorf("a partition that is not known: %d %s %v, want 400", answer.Status, answer.Body, err)
 		}
 		c.SetSourcePositions(harness.SourcePosition{Partition: old.Partition, Offset: map[string]any{"gtid": old.Offset["gtid"]}})
 		c.Resume()
@@ -157,6 +163,12 @@ func TestMySQLDelete(t *testing.T) {
 	b.exec("CREATE TABLE t (id INT PRIMARY KEY, v INT)", "INSERT INTO t VALUES (1, 1), (2, 2)")
 	c := b.deploy(nil)
 	b.mustEqual(40*time.Second, "t")
+	first := b.kafka.ReadAll(b.prefix + "_t")[0]
+	var fate struct{ State, Where, Reason string }
+	b.sluice.Must(http.StatusOK, http.MethodGet, fmt.Sprintf("/api/v1/instances/%s/topics/%s/records/%d/%d/fate?connector=%s", instance, first.Topic, first.Partition, first.Offset, c.Name), nil, &fate)
+	if fate.State != "delivered" || !strings.Contains(fate.Reason, b.database+".t") {
+		t.Errorf("the fate of a message of the table's topic: %+v", fate)
+	}
 	c.Delete("")
 	harness.Eventually(t, 30*time.Second, "its own topics are gone, the table's is not", func() (bool, string) {
 		topics := b.kafka.Topics()

@@ -91,7 +91,7 @@ func TestMySQLGapForeignServer(t *testing.T) {
 		c := b.deploy(nil)
 		b.mustEqual(40*time.Second, "t")
 		first.Stop()
-		c.AwaitState(40*time.Second, "RECOVERING")
+		mustSay(t, c.AwaitState(40*time.Second, "RECOVERING").Connector.Detail, "the database server")
 		second := beds.Start(t, flavor, beds.With("server_id", "2"))
 		second.Account(dbUser, dbPassword)
 		second.Exec("CREATE DATABASE "+b.database, "CREATE TABLE "+b.database+".t (id INT PRIMARY KEY, v INT)", "INSERT INTO "+b.database+".t VALUES (9, 9)")

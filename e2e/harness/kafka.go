@@ -37,7 +37,7 @@ type KafkaOptions struct {
 type Kafka struct {
 	t     T
 	opts  KafkaOptions
-	certs certificates
+	certs Certificates
 	nodes []*kafkaNode
 }
 
@@ -59,7 +59,7 @@ func StartKafka(t T, opts KafkaOptions) *Kafka {
 	}
 	k := &Kafka{t: t, opts: opts}
 	if opts.Secure {
-		certs, err := makeCertificates()
+		certs, err := MakeCertificates()
 		if err != nil {
 			t.Fatalf("making certificates: %v", err)
 		}
