@@ -20,7 +20,10 @@ type otherTopics struct {
 
 func (k otherTopics) admin(ctx context.Context) (taskAdmin, error) {
 	a, err := k.taskKafka.admin(ctx)
-	return otherTopicsAdmin{a, k.id}, err
+	if err != nil {
+		return nil, err
+	}
+	return otherTopicsAdmin{a, k.id}, nil
 }
 
 type otherTopicsAdmin struct {
