@@ -91,6 +91,7 @@ func (c *checking) steps() []step {
 		{"Permission to read", true, c.readable},
 		{"Columns", false, c.columns},
 		{"Primary keys", false, c.keys},
+		{"Foreign keys", false, c.foreignKeys},
 		{"Binary log retention", false, c.retention},
 	}
 	if c.s.Prefix != "" {

@@ -34,7 +34,7 @@ type server struct {
 var serverVariables = []string{
 	"version", "server_id", "server_uuid", "server_uid", "hostname", "port", "datadir", "gtid_mode", "lower_case_table_names", "log_bin",
 	"binlog_format", "binlog_row_image", "binlog_row_metadata", "binlog_row_value_options",
-	"binlog_expire_logs_seconds", "expire_logs_days", "max_allowed_packet", "gtid_domain_id",
+	"binlog_expire_logs_seconds", "expire_logs_days", "max_allowed_packet", "gtid_domain_id", "innodb_native_foreign_keys",
 }
 
 // describeServer reads flavour, version and settings.

@@ -25,7 +25,7 @@ type facts struct {
 var variables = []string{
 	"log_bin", "binlog_format", "binlog_row_image", "binlog_row_metadata", "binlog_row_value_options", "binlog_expire_logs_seconds", "binlog_expire_logs_auto_purge",
 	"expire_logs_days", "max_binlog_total_size", "binlog_space_limit", "gtid_mode", "enforce_gtid_consistency", "gtid_strict_mode", "server_id", "server_uuid",
-	"lower_case_table_names", "log_slave_updates", "log_replica_updates", "max_allowed_packet",
+	"innodb_native_foreign_keys", "lower_case_table_names", "log_slave_updates", "log_replica_updates", "max_allowed_packet",
 }
 
 // readFacts asks the server of a session about itself.

@@ -78,6 +78,8 @@ type reader struct {
 	risk     string     // of the log being purged before it was read
 	removed  []string   // keys of what is saved that go with the next Mark
 	later    []*request // that came inside a transaction
+
+	cascadesTold bool
 }
 
 func newReader(s *source, start connector.Start, out connector.Outlet) (*reader, error) {

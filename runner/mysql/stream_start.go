@@ -62,6 +62,9 @@ func (r *reader) begin(ctx context.Context) (startPoint, error) {
 		}
 		r.fresh, r.start.Choice = false, ""
 	}
+	if err := r.warnOfCascades(ctx); err != nil {
+		return startPoint{}, err
+	}
 	r.at = r.done.at
 	return r.startPoint(), nil
 }
