@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,34 +13,31 @@ import (
 )
 
 // deploy makes a connector's resources and commits the first position of every
-// partition, before a record is delivered. It may be repeated: what exists is kept.
+// partition, or a source's first state, before a record is delivered. It may be repeated: what exists is kept.
 // On failure the topics it made are removed again.
 func (s *Supervisor) deploy(ctx context.Context, sub *subject, step func(string)) (err error) {
-	if sub.spec.Kind == connector.KindSource {
-		return s.deploySource(ctx, sub, step)
-	}
 	admin, err := kafka.OpenAdmin(ctx, sub.cluster)
 	if err != nil {
 		return fmt.Errorf("connecting to instance %s: %w", sub.instance.Name, err)
 	}
 	defer admin.Close()
-	sources, err := sourceTopics(ctx, admin, sub.config.List(connector.KeyTopics))
-	if err != nil {
-		return err
-	}
-	step("Found the source topics: " + strings.Join(sub.config.List(connector.KeyTopics), ", ") + ".")
-	largest := 0
-	for _, t := range sources {
-		n, err := admin.MaxMessageBytes(ctx, t.Name)
-		if err != nil {
-			return fmt.Errorf("reading the size limit of %s: %w", t.Name, err)
+	source := sub.spec.Kind == connector.KindSource
+	var topics []kafka.Topic // a sink's
+	largest := mostDivertedRecord
+	if !source {
+		if topics, largest, err = readTopics(ctx, admin, sub, step); err != nil {
+			return err
 		}
-		largest = max(largest, n)
 	}
 	made, err := ensureTopics(ctx, admin, sub, largest, step)
 	defer func() { unmake(ctx, admin, made, err, step) }()
 	if err != nil {
 		return err
+	}
+	if source && !slices.Contains(made, sub.names.offsetTopic) {
+		if err := ownOffsetTopic(ctx, admin, sub); err != nil {
+			return err
+		}
 	}
 	s.o.Faults.at("deploy.topics")
 	j, err := openJournal(ctx, s, sub)
@@ -51,7 +49,12 @@ func (s *Supervisor) deploy(ctx context.Context, sub *subject, step func(string)
 		return err
 	}
 	step("Wrote the configuration to " + sub.names.configTopic + ".")
-	if err := s.firstPositions(ctx, sub, j, sources, step); err != nil {
+	if source {
+		err = s.firstState(ctx, sub, step)
+	} else {
+		err = s.firstPositions(ctx, sub, j, topics, step)
+	}
+	if err != nil {
 		return err
 	}
 	s.o.Faults.at("deploy.positions")
@@ -60,6 +63,23 @@ func (s *Supervisor) deploy(ctx context.Context, sub *subject, step func(string)
 	}
 	step("Deployed.")
 	return nil
+}
+
+// readTopics finds the topics that a sink reads, and the largest record that one of them takes, in bytes.
+func readTopics(ctx context.Context, admin *kafka.Admin, sub *subject, step func(string)) (topics []kafka.Topic, largest int, err error) {
+	names := sub.config.List(connector.KeyTopics)
+	if topics, err = sourceTopics(ctx, admin, names); err != nil {
+		return nil, 0, err
+	}
+	step("Found the source topics: " + strings.Join(names, ", ") + ".")
+	for _, t := range topics {
+		n, err := admin.MaxMessageBytes(ctx, t.Name)
+		if err != nil {
+			return nil, 0, fmt.Errorf("reading the size limit of %s: %w", t.Name, err)
+		}
+		largest = max(largest, n)
+	}
+	return topics, largest, nil
 }
 
 // unmake removes the topics that a deployment made which cannot work.

@@ -258,7 +258,7 @@ func (l *partitionLine) persistent(ctx context.Context, giveUp int, act func() e
 		if l.st.recovering(sentence(err), awayRemedy(err)) {
 			l.t.o.Log(LogWarn, "Delivery waits: "+sentence(err), l.fields(map[string]string{"error": err.Error()}))
 		}
-		if !l.t.sleep(l.ctx, pause.next(after)) {
+		if !l.t.retry.sleep(l.ctx, pause.next(after)) {
 			return context.Cause(l.ctx)
 		}
 	}

@@ -1,7 +1,9 @@
 package runner
 
 import (
+	"context"
 	"math/rand/v2"
+	"sync"
 	"time"
 )
 
@@ -37,3 +39,41 @@ func (p *retryPause) next(after time.Duration) time.Duration {
 }
 
 func (p *retryPause) reset() { *p = retryPause{} }
+
+// alarm ends pauses early: each ring wakes those who wait. The zero value is ready.
+type alarm struct {
+	mu   sync.Mutex
+	bell chan struct{} // closed and made anew by ring
+}
+
+// rung is closed by the next ring.
+func (a *alarm) rung() <-chan struct{} {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.bell == nil {
+		a.bell = make(chan struct{})
+	}
+	return a.bell
+}
+
+func (a *alarm) ring() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.bell != nil {
+		close(a.bell)
+		a.bell = nil
+	}
+}
+
+// sleep waits for d, or until the next ring; false when ctx ended.
+func (a *alarm) sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-a.rung():
+	case <-timer.C:
+	}
+	return true
+}

@@ -25,7 +25,7 @@ func (t *sinkTask) probe(ctx context.Context, sink connector.Sink, fail func(err
 	t.proved.Store(false)
 	var pause retryPause
 	for {
-		asked := t.retried()
+		asked := t.retry.rung()
 		err := guardedProbe(ctx, p)
 		if err == nil || ctx.Err() != nil || t.proved.Load() { // a delivery is the better answer
 			return
@@ -45,17 +45,10 @@ func (t *sinkTask) probe(ctx context.Context, sink connector.Sink, fail func(err
 		if errors.As(err, &away) {
 			after = away.After
 		}
-		if !t.sleep(ctx, min(pause.next(after), max(probeAgain, after))) {
+		if !t.retry.sleep(ctx, min(pause.next(after), max(probeAgain, after))) {
 			return
 		}
 	}
-}
-
-// retried is closed when Retry is called from now on.
-func (t *sinkTask) retried() <-chan struct{} {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.restart
 }
 
 // endFor decides that the task ends, unless Retry was called since the destination was

@@ -202,7 +202,7 @@ func (l *partitionLine) notAdded(c *openChunk, r *record.Record, err error) (*st
 			return l.divert(c, r, refused), nil
 		}
 		attempt++
-		if !l.t.sleep(l.ctx, pause.next(0)) {
+		if !l.t.retry.sleep(l.ctx, pause.next(0)) {
 			return nil, errSessionEnd
 		}
 		refused = nil

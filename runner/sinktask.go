@@ -81,7 +81,7 @@ type sinkTask struct {
 	fences  []time.Time
 	asked   time.Time                         // when the task last joined again for partitions that nobody had
 	patient atomic.Pointer[connector.Patient] // the sink, where it is one
-	restart chan struct{}                     // closed and made anew by Retry: pauses end early; under mu
+	retry   alarm                             // Retry: pauses end early
 
 	mu      sync.Mutex
 	status  connector.Status  // of the task itself, apart from its partitions
@@ -116,8 +116,8 @@ func newSinkTask(o taskOptions) *sinkTask {
 	o = o.withDefaults()
 	t := &sinkTask{
 		o: o, group: o.Config.Get(connector.KeyGroup), seat: o.seat(),
-		tuning: newSinkTuning(o.Config), restart: make(chan struct{}),
-		parts: map[kafka.TP]*partitionState{}, missing: map[string]bool{},
+		tuning: newSinkTuning(o.Config),
+		parts:  map[kafka.TP]*partitionState{}, missing: map[string]bool{},
 	}
 	t.status = connector.Status{State: connector.StateDeploying, Cause: "Joining the consumer group.", Since: time.Now().UTC()}
 	if o.Connector.Deployed && !o.FirstStart {
@@ -201,7 +201,7 @@ func (t *sinkTask) Run(ctx context.Context) error {
 		if immediate(err) {
 			continue
 		}
-		if !t.sleep(ctx, pause.next(0)) {
+		if !t.retry.sleep(ctx, pause.next(0)) {
 			return nil
 		}
 	}
@@ -308,27 +308,11 @@ func (t *sinkTask) sessions(ctx context.Context, c *taskClients, consumer taskCo
 			soon--
 			continue
 		}
-		if !t.sleep(ctx, pause.next(0)/4) {
+		if !t.retry.sleep(ctx, pause.next(0)/4) {
 			return nil
 		}
 	}
 	return nil
-}
-
-// sleep waits, less when Retry is called; false when ctx ended.
-func (t *sinkTask) sleep(ctx context.Context, d time.Duration) bool {
-	t.mu.Lock()
-	restart := t.restart
-	t.mu.Unlock()
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-restart:
-	case <-timer.C:
-	}
-	return true
 }
 
 // Retry tries again what a policy or a cause stopped: pauses end, and when partitions
@@ -339,8 +323,7 @@ func (t *sinkTask) Retry() bool {
 		t.mu.Unlock()
 		return false
 	}
-	close(t.restart)
-	t.restart = make(chan struct{})
+	t.retry.ring()
 	s := t.session
 	stopped := false
 	for _, p := range t.parts {

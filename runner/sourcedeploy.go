@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -18,45 +17,6 @@ import (
 // bytes: what its target topic does not take goes there whole. With the room for headers
 // that makes a max.message.bytes of 10 MiB, the most that managed clusters allow.
 const mostDivertedRecord = 10<<20 - 64<<10
-
-// deploySource makes a source's topics and writes the first state: none. It may be
-// repeated; a state that is there is kept.
-func (s *Supervisor) deploySource(ctx context.Context, sub *subject, step func(string)) (err error) {
-	admin, err := kafka.OpenAdmin(ctx, sub.cluster)
-	if err != nil {
-		return fmt.Errorf("connecting to instance %s: %w", sub.instance.Name, err)
-	}
-	defer admin.Close()
-	made, err := ensureTopics(ctx, admin, sub, mostDivertedRecord, step)
-	defer func() { unmake(ctx, admin, made, err, step) }()
-	if err != nil {
-		return err
-	}
-	if !slices.Contains(made, sub.names.offsetTopic) {
-		if err := ownOffsetTopic(ctx, admin, sub); err != nil {
-			return err
-		}
-	}
-	s.o.Faults.at("deploy.topics")
-	j, err := openJournal(ctx, s, sub)
-	if err != nil {
-		return err
-	}
-	defer j.close()
-	if err := j.claim(ctx); err != nil {
-		return err
-	}
-	step("Wrote the configuration to " + sub.names.configTopic + ".")
-	if err := s.firstState(ctx, sub, step); err != nil {
-		return err
-	}
-	s.o.Faults.at("deploy.positions")
-	if err := s.o.Store.SetDeployed(ctx, sub.row.ID, true); err != nil {
-		return fmt.Errorf("saving that the connector is deployed: %w", err)
-	}
-	step("Deployed.")
-	return nil
-}
 
 // offsetsLooked is how many offsets at the end of each partition are looked at.
 const offsetsLooked = 200

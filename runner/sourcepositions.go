@@ -122,7 +122,7 @@ func (s *Supervisor) moveSource(ctx context.Context, id int64, change func(*subj
 		return err
 	}
 	if !sub.row.Deployed {
-		if err := s.deploySource(ctx, sub, func(string) {}); err != nil {
+		if err := s.deploy(ctx, sub, func(string) {}); err != nil {
 			return err
 		}
 	}

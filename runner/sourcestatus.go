@@ -144,14 +144,14 @@ func (t *sourceTask) gap(ctx context.Context, g *connector.GapError) bool {
 	t.mu.Lock()
 	t.lost, t.choices, t.choice = g.Error(), choices, ""
 	changed := t.setLocked(connector.Status{State: connector.StateGap, Cause: sentence(g), Remedy: "Choose how the connector goes on."})
-	chosen, restart := t.chosen, t.restart
+	chosen, retry := t.chosen, t.retry.rung()
 	t.mu.Unlock()
 	if changed {
 		t.o.Log(LogError, "The connector stopped at a gap: "+g.Error(), nil)
 	}
 	select {
 	case <-chosen:
-	case <-restart:
+	case <-retry:
 	case <-ctx.Done():
 		return false
 	}

@@ -82,10 +82,10 @@ type sourceTask struct {
 	o        sourceOptions
 	fences   []time.Time
 	sequence atomic.Int64 // number of the last visible transaction that saved something
+	retry    alarm        // Retry: pauses end early
 
 	mu       sync.Mutex
-	restart  chan struct{} // closed and made anew by Retry: pauses end early
-	ending   bool          // the configuration cannot work: only another task helps
+	ending   bool // the configuration cannot work: only another task helps
 	status   connector.Status
 	lost     string // of a Gap
 	choices  []connector.Choice
@@ -104,7 +104,7 @@ type sourceTask struct {
 
 func newSourceTask(o sourceOptions) *sourceTask {
 	o = o.withDefaults()
-	t := &sourceTask{o: o, restart: make(chan struct{}), chosen: make(chan struct{}), moved: time.Now()}
+	t := &sourceTask{o: o, chosen: make(chan struct{}), moved: time.Now()}
 	t.status = connector.Status{State: connector.StateDeploying, Cause: "Joining the connector's consumer group.", Since: time.Now().UTC()}
 	if o.Connector.Deployed && !o.FirstStart {
 		t.status.State = connector.StateRunning
@@ -155,7 +155,7 @@ func (t *sourceTask) Run(ctx context.Context) error {
 				continue
 			}
 		}
-		if !t.sleep(ctx, pause.next(after(err))) {
+		if !t.retry.sleep(ctx, pause.next(after(err))) {
 			return nil
 		}
 	}
@@ -345,22 +345,6 @@ func (t *sourceTask) fenced(ctx context.Context, of *tenure, err error) error {
 	}
 }
 
-// sleep waits, less when Retry is called; false when ctx ended.
-func (t *sourceTask) sleep(ctx context.Context, d time.Duration) bool {
-	t.mu.Lock()
-	restart := t.restart
-	t.mu.Unlock()
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-restart:
-	case <-timer.C:
-	}
-	return true
-}
-
 // Retry tries again what a cause stopped.
 func (t *sourceTask) Retry() bool {
 	t.mu.Lock()
@@ -368,8 +352,7 @@ func (t *sourceTask) Retry() bool {
 	if t.ending {
 		return false
 	}
-	close(t.restart)
-	t.restart = make(chan struct{})
+	t.retry.ring()
 	return true
 }
 

@@ -96,25 +96,34 @@ func (s *Server) alterSource(c *call, list []any) error {
 	return c.json(http.StatusOK, map[string]string{"message": "The offsets for this connector have been altered successfully"})
 }
 
-// sourcePosition reads one row {"partition":{…},"offset":{…}|null}.
-func sourcePosition(item any) (connector.SourcePosition, error) {
-	var out connector.SourcePosition
+// offsetItem takes one row {"partition":{…},"offset":{…}|null}.
+func offsetItem(item any) (map[string]any, error) {
 	row, ok := item.(map[string]any)
 	if !ok {
-		return out, bad("offsets must be an array of objects with partition and offset.")
+		return nil, bad("offsets must be an array of objects with partition and offset.")
 	}
 	for _, k := range slices.Sorted(maps.Keys(row)) {
 		if k != "partition" && k != "offset" {
-			return out, bad("Unrecognized field %q; an item has partition and offset.", plain(k))
+			return nil, bad("Unrecognized field %q; an item has partition and offset.", plain(k))
 		}
 	}
-	if out.Partition, ok = row["partition"].(map[string]any); !ok || len(out.Partition) == 0 {
+	return row, nil
+}
+
+// sourcePosition reads a row of a source.
+func sourcePosition(item any) (connector.SourcePosition, error) {
+	var out connector.SourcePosition
+	row, err := offsetItem(item)
+	if err != nil {
+		return out, err
+	}
+	if out.Partition, _ = row["partition"].(map[string]any); len(out.Partition) == 0 {
 		return out, bad("The partition for a source connector offset cannot be null, missing or empty")
 	}
 	if row["offset"] == nil {
 		return out, nil
 	}
-	if out.Offset, ok = row["offset"].(map[string]any); !ok {
+	if out.Offset, _ = row["offset"].(map[string]any); out.Offset == nil {
 		return out, bad("The offset for a source connector should either be null or an object")
 	}
 	return out, nil
@@ -127,17 +136,12 @@ func notStopped(err error, name string) error {
 	return bad("Connectors must be in the STOPPED state before their offsets can be modified. This can be done for the specified connector by issuing a 'PUT' request to the '/connectors/%s/stop' endpoint", name)
 }
 
-// positionChange reads one row {"partition":{…},"offset":{…}|null}.
+// positionChange reads a row of a sink.
 func positionChange(item any) (control.PositionChange, error) {
 	var out control.PositionChange
-	row, ok := item.(map[string]any)
-	if !ok {
-		return out, bad("offsets must be an array of objects with partition and offset.")
-	}
-	for _, k := range slices.Sorted(maps.Keys(row)) {
-		if k != "partition" && k != "offset" {
-			return out, bad("Unrecognized field %q; an item has partition and offset.", plain(k))
-		}
+	row, err := offsetItem(item)
+	if err != nil {
+		return out, err
 	}
 	partition, ok := row["partition"].(map[string]any)
 	if !ok {
