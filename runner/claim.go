@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/sluice-io/sluice/runner/connector"
@@ -100,11 +99,7 @@ func (s *Supervisor) Claim(ctx context.Context, id int64) (Claim, error) {
 		group = sub.names.clusterGroup
 	}
 	if g, err := admin.DescribeGroup(ctx, group); err == nil {
-		for _, m := range g.Members {
-			if !strings.HasPrefix(m.InstanceID, s.o.Node+"-") {
-				out.Members++
-			}
-		}
+		out.Members = len(g.Members) - len(s.ownSeats(g))
 	}
 	return out, nil
 }

@@ -1,10 +1,10 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -28,16 +28,9 @@ func openCompacted(ctx context.Context, cluster kafka.Cluster) (*compactedClient
 	all.Wait()
 	if err := errors.Join(reader, offsets, admin); err != nil {
 		c.close()
-		return nil, firstOf(reader, offsets, admin)
+		return nil, cmp.Or(reader, offsets, admin)
 	}
 	return c, nil
-}
-
-func firstOf(errs ...error) error {
-	if i := slices.IndexFunc(errs, func(err error) bool { return err != nil }); i >= 0 {
-		return errs[i]
-	}
-	return nil
 }
 
 func (c *compactedClients) close() {

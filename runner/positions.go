@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -42,13 +43,7 @@ func (s *Supervisor) Positions(ctx context.Context, id int64) ([]PositionRow, er
 		out = append(out, PositionRow{Topic: tp.Topic, Partition: tp.Partition, Offset: at.Offset, Pending: in != nil})
 	}
 	slices.SortFunc(out, func(a, b PositionRow) int {
-		if a.Topic != b.Topic {
-			if a.Topic < b.Topic {
-				return -1
-			}
-			return 1
-		}
-		return int(a.Partition - b.Partition)
+		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
 	})
 	return out, nil
 }

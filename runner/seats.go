@@ -3,6 +3,7 @@ package runner
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,12 +36,7 @@ func (r *run) freeSeats(ctx context.Context, sub *subject) {
 		if err != nil {
 			return fmt.Errorf("describing group %s: %w", sub.names.group, err)
 		}
-		var left []string
-		for _, m := range g.Members {
-			if strings.HasPrefix(m.InstanceID, r.s.o.Node+"-") && !used[m.InstanceID] {
-				left = append(left, m.InstanceID)
-			}
-		}
+		left := slices.DeleteFunc(r.s.ownSeats(g), func(id string) bool { return used[id] })
 		if len(left) == 0 {
 			return nil
 		}
@@ -51,6 +47,16 @@ func (r *run) freeSeats(ctx context.Context, sub *subject) {
 	}
 }
 
+// ownSeats are the instance ids of the group's members that are this node's.
+func (s *Supervisor) ownSeats(g kafka.Group) (ids []string) {
+	for _, m := range g.Members {
+		if strings.HasPrefix(m.InstanceID, s.o.Node+"-") {
+			ids = append(ids, m.InstanceID)
+		}
+	}
+	return ids
+}
+
 // removeSeats removes this node's static members from a group in which none of its
 // tasks runs. It does what it can: without it the session timeout does the same.
 func (s *Supervisor) removeSeats(ctx context.Context, admin *kafka.Admin, group string) {
@@ -58,12 +64,7 @@ func (s *Supervisor) removeSeats(ctx context.Context, admin *kafka.Admin, group 
 	if err != nil {
 		return
 	}
-	var seats []string
-	for _, m := range g.Members {
-		if strings.HasPrefix(m.InstanceID, s.o.Node) && m.InstanceID != "" {
-			seats = append(seats, m.InstanceID)
-		}
-	}
+	seats := s.ownSeats(g)
 	if len(seats) == 0 {
 		return
 	}

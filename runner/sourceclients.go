@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,7 +37,7 @@ func openSource(ctx context.Context, o *sourceOptions, step func(string) error) 
 		if stream != nil {
 			return nil, fmt.Errorf("opening the transactional producer: %w", stream)
 		}
-		return nil, fmt.Errorf("connecting to Kafka: %w", firstOf(offsets, reader))
+		return nil, fmt.Errorf("connecting to Kafka: %w", cmp.Or(offsets, reader))
 	}
 	return c, nil
 }
