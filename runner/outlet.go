@@ -3,7 +3,6 @@ package runner
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -302,11 +301,9 @@ func (o *outlet) write(batch sourceBatch, p *outPending) error {
 		change = o.state.change(p.entries, func(key, value []byte) { batch.Append(tp, key, value, nil, now) })
 		batch.Mark()
 	}
-	late := time.AfterFunc(commitPatience, func() {
-		o.t.passing(&connector.AwayError{System: "Kafka", Brief: "Kafka does not finish a transaction.", Err: fmt.Errorf("a transaction takes more than %s", commitPatience)})
-	})
+	end := o.t.committing(commitPatience)
 	err := o.stream.Commit(o.commit, batch)
-	late.Stop()
+	end()
 	if err != nil {
 		return err
 	}

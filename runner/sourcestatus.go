@@ -3,6 +3,7 @@ package runner
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -64,9 +65,10 @@ func (t *sourceTask) ended() {
 	t.running = nil
 }
 
-// well shows that the source works. The caller holds mu.
+// well shows that the source works, unless a transaction does not end: what is read then goes nowhere. The
+// caller holds mu.
 func (t *sourceTask) well() {
-	if t.running != nil && t.status.State != connector.StateRunning {
+	if t.running != nil && !t.hung && t.status.State != connector.StateRunning {
 		t.setLocked(connector.Status{State: connector.StateRunning})
 	}
 }
@@ -184,6 +186,32 @@ func (t *sourceTask) choiceMade() string {
 	return t.choice
 }
 
+// committing shows a transaction that takes longer than patience, until end is called.
+func (t *sourceTask) committing(patience time.Duration) (end func()) {
+	over := false // under mu
+	late := time.AfterFunc(patience, func() {
+		t.mu.Lock()
+		t.hung = !over
+		t.mu.Unlock()
+		if t.hangs() {
+			t.passing(&connector.AwayError{System: "Kafka", Brief: "Kafka does not finish a transaction.", Err: fmt.Errorf("a transaction takes more than %s", patience),
+				Remedy: "See whether all brokers are well, and whether every topic that is written still exists."})
+		}
+	})
+	return func() {
+		late.Stop()
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		over, t.hung = true, false
+	}
+}
+
+func (t *sourceTask) hangs() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.hung
+}
+
 // committed notes a transaction that is visible. What the source had read before it told
 // of an absence does not end that.
 func (t *sourceTask) committed(sequence int64, saved bool, records, bytes, diverted, upTo int64) {
@@ -225,7 +253,7 @@ func (t *sourceTask) lagging(d time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.behind = d
-	if d == 0 {
+	if d == 0 && !t.hung {
 		t.moved = time.Now()
 	}
 	t.well()

@@ -94,6 +94,7 @@ type sourceTask struct {
 	running  connector.Source
 	parts    []connector.Progress
 	behind   time.Duration
+	hung     bool      // a transaction is under way for too long
 	awayMark int64     // so many facts were marked when the source told of an absence
 	moved    time.Time // when something became visible, or nothing was left to do
 	last     time.Time // of the last delivery

@@ -171,3 +171,23 @@ func TestSourceAwayRemedy(t *testing.T) {
 		}
 	}
 }
+
+// TestSourceShowsAHangingTransaction: while a transaction does not end, that is shown, whatever the source reads meanwhile.
+func TestSourceShowsAHangingTransaction(t *testing.T) {
+	b := newSourceBed(t)
+	task := newSourceTask(b.options(newLeadership(time.Second)))
+	task.begun(runnertest.NewScript().Source())
+	end := task.committing(time.Millisecond)
+	b.until("it is shown", func() bool { return task.Status().State == connector.StateRecovering })
+	task.progressed(nil)
+	task.lagging(0)
+	task.away(nil, 0)
+	if st := task.Status(); st.State != connector.StateRecovering || !strings.Contains(st.Cause, "does not finish a transaction") || !strings.Contains(st.Remedy, "brokers") {
+		t.Errorf("while the source reads on: %+v", st.Status)
+	}
+	end()
+	task.committed(1, true, 1, 1, 0, 1)
+	if st := task.Status().State; st != connector.StateRunning {
+		t.Errorf("after it has ended: %s", st)
+	}
+}

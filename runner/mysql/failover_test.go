@@ -81,11 +81,13 @@ func TestRule19PartitionsAreRecorded(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.cluster.partitions["p_k"] = 12
+	delete(b.cluster.partitions, "p_n") // by somebody
 	b.run()
 	b.waitFor("a warning", func() bool {
 		b.out.mu.Lock()
 		defer b.out.mu.Unlock()
-		return strings.Contains(strings.Join(b.out.logs, "\n"), "has 12 partitions and had 6")
+		all := strings.Join(b.out.logs, "\n")
+		return strings.Contains(all, "has 12 partitions and had 6") && strings.Contains(all, "p_n was deleted and is made again")
 	})
 	if n := tableOf(b.out, "k").Partitions; n != 6 {
 		t.Errorf("%d partitions are recorded", n)

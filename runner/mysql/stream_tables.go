@@ -271,6 +271,8 @@ func (r *reader) checkTopic(ctx context.Context, t *table) error {
 		n := Partitions(t.state.Keyed)
 		if t.state.Partitions > 0 {
 			n = t.state.Partitions
+			r.out.Log(slog.LevelWarn, fmt.Sprintf("The topic %s was deleted and is made again: what was written to it before is gone. Copy table %s again if readers need its rows.", t.state.Topic, t.name),
+				map[string]string{"table": t.name, "topic": t.state.Topic})
 		}
 		if err := r.deps.Cluster.CreateTopic(ctx, t.state.Topic, n, nil); err != nil {
 			return fmt.Errorf("making the topic %s: %w", t.state.Topic, err)
