@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -20,27 +19,13 @@ const (
 	dbPassword = "sluice-secret"
 )
 
-// databases are the servers that tests share, each started when it is first asked for.
-var databases struct {
-	mu      sync.Mutex
-	servers map[string]*beds.Server
-}
+// databases are the servers that tests share.
+var databases = beds.NewShared(suite.Main(), func(s *beds.Server) { s.Account(dbUser, dbPassword) })
 
 // sharedDatabase is the server of a flavor that tests share; each has a database of its own on it.
 func sharedDatabase(t *testing.T, flavor string) *beds.Server {
 	t.Helper()
-	databases.mu.Lock()
-	defer databases.mu.Unlock()
-	s := databases.servers[flavor]
-	if s == nil {
-		s = beds.Start(suite.Main(), flavor)
-		s.Account(dbUser, dbPassword)
-		if databases.servers == nil {
-			databases.servers = map[string]*beds.Server{}
-		}
-		databases.servers[flavor] = s
-	}
-	return s.For(t)
+	return databases.Server(t, flavor)
 }
 
 // ownDatabase is a server that a test may do anything to.

@@ -133,10 +133,3 @@ func (s *Server) AwaitEqual(within time.Duration, bootstrap, prefix, database st
 	})
 	return c
 }
-
-// For is the server as another test sees it: failures are that test's.
-func (s *Server) For(t harness.T) *Server {
-	other := *s
-	other.t = t
-	return &other
-}

@@ -14,9 +14,13 @@ import (
 // Addr is host:port.
 func (s *Server) Addr() string { return fmt.Sprintf("%s:%d", s.Host, s.Port) }
 
-// TryConnect opens a connection, in UTC and utf8mb4, without a database.
+// TryConnect opens a connection, in UTC and utf8mb4, the administrator's in Database and others without one.
 func (s *Server) TryConnect(user, password string) (*client.Conn, error) {
-	c, err := client.Connect(s.Addr(), user, password, "")
+	database := ""
+	if user == Root {
+		database = s.Database
+	}
+	c, err := client.Connect(s.Addr(), user, password, database)
 	if err != nil {
 		return nil, fmt.Errorf("connecting to %s: %w", s.Flavor, err)
 	}

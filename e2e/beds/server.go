@@ -29,6 +29,8 @@ type Server struct {
 	Flavor string // MariaDB or MySQL
 	Host   string // 127.0.0.1
 	Port   int
+	// Database is the one that connections of the administrator begin in; "" is none. See In.
+	Database string
 
 	t        harness.T
 	program  program
@@ -84,10 +86,14 @@ func StartMySQL(t harness.T, opts ...Option) *Server {
 // Start starts the flavor's server.
 func Start(t harness.T, flavor string, opts ...Option) *Server {
 	t.Helper()
+	return start(t, programOf(flavor), opts)
+}
+
+func programOf(flavor string) program {
 	if flavor == MySQL {
-		return StartMySQL(t, opts...)
+		return mySQL{}
 	}
-	return StartMariaDB(t, opts...)
+	return mariaDB{}
 }
 
 func start(t harness.T, p program, opts []Option) *Server {
@@ -114,7 +120,7 @@ func start(t harness.T, p program, opts []Option) *Server {
 		"server_id": "1", "log_bin": "binlog", "binlog_row_image": "FULL", "binlog_row_metadata": "FULL",
 		"character_set_server": "utf8mb4", "skip_name_resolve": "",
 		// A commit is in the system's cache when it is answered: it outlives the process, which is all that tests kill.
-		"sync_binlog": "0", "innodb_flush_log_at_trx_commit": "2", "innodb_buffer_pool_size": "64M", "performance_schema": "OFF",
+		"sync_binlog": "0", "innodb_flush_log_at_trx_commit": "2", "innodb_flush_method": "nosync", "innodb_buffer_pool_size": "64M", "performance_schema": "OFF",
 	}
 	maps.Copy(s.settings, p.settings())
 	for _, o := range opts {

@@ -23,7 +23,7 @@ func dialer() func(context.Context, string, string) (net.Conn, error) {
 func resolved(t *testing.T, s *beds.Server, more ...string) connector.Config {
 	t.Helper()
 	cfg := connector.Config{"name": "orders", "connector.class": Class, keyHost: s.Host, keyPort: fmt.Sprint(s.Port), keyUser: "sluice", keyPassword: "secret",
-		keyDatabase: "shop", keyTables: "*", keyPrefix: "shop"}
+		keyDatabase: s.Database, keyTables: "*", keyPrefix: "shop"}
 	for i := 0; i < len(more); i += 2 {
 		cfg[more[i]] = more[i+1]
 	}
@@ -52,15 +52,28 @@ func findings(t *testing.T, cfg connector.Config, cluster connector.Cluster) map
 	return out
 }
 
-// shop makes a database with tables of several kinds.
-func shop(s *beds.Server) {
-	s.Exec("CREATE DATABASE shop",
-		"CREATE TABLE shop.orders (id BIGINT PRIMARY KEY, customer VARCHAR(40) NOT NULL, total DECIMAL(10,2), at DATETIME(3))",
-		"CREATE TABLE shop.lines (order_id BIGINT, line INT, what VARCHAR(200), PRIMARY KEY (order_id, line))",
-		"CREATE TABLE shop.notes (said TEXT)",
-		"INSERT INTO shop.orders VALUES (1,'Ada',12.50,'2026-01-02 03:04:05.678'),(2,'Bob',0.01,NULL)",
-		"INSERT INTO shop.lines VALUES (1,1,'tea'),(1,2,'cups')",
-		"INSERT INTO shop.notes VALUES ('hello'),(REPEAT('x',3000))")
+// shop is a database on a shared server, with tables of several kinds.
+func shop(t *testing.T, flavor string) *beds.Server {
+	t.Helper()
+	return fill(Database(t, flavor))
+}
+
+// ownShop is a shop on a server that nobody else uses.
+func ownShop(t *testing.T, flavor string, opts ...beds.Option) *beds.Server {
+	t.Helper()
+	s := beds.Start(t, flavor, opts...)
+	s.Account("sluice", "secret")
+	return fill(s.In("shop"))
+}
+
+func fill(s *beds.Server) *beds.Server {
+	s.Exec("CREATE TABLE orders (id BIGINT PRIMARY KEY, customer VARCHAR(40) NOT NULL, total DECIMAL(10,2), at DATETIME(3))",
+		"CREATE TABLE `lines` (order_id BIGINT, line INT, what VARCHAR(200), PRIMARY KEY (order_id, line))",
+		"CREATE TABLE notes (said TEXT)",
+		"INSERT INTO orders VALUES (1,'Ada',12.50,'2026-01-02 03:04:05.678'),(2,'Bob',0.01,NULL)",
+		"INSERT INTO `lines` VALUES (1,1,'tea'),(1,2,'cups')",
+		"INSERT INTO notes VALUES ('hello'),(REPEAT('x',3000))")
+	return s
 }
 
 // cluster is a connector.Cluster of a map.
@@ -81,9 +94,7 @@ func TestChecksOfAServerThatIsRight(t *testing.T) {
 	for _, flavor := range flavors {
 		t.Run(flavor, func(t *testing.T) {
 			t.Parallel()
-			s := beds.Start(t, flavor)
-			shop(s)
-			s.Account("sluice", "secret")
+			s := shop(t, flavor)
 			got := findings(t, resolved(t, s, keyTables, "orders,l*"), cluster{topics: map[string]connector.TopicShape{"shop_lines": {Name: "shop_lines", Partitions: 3, MaxMessageBytes: 1 << 20}}, room: 100})
 			for name, f := range got {
 				if f.Status == connector.FindingFailed {
@@ -109,9 +120,7 @@ func TestChecksOfWrongSettings(t *testing.T) {
 	for _, flavor := range flavors {
 		t.Run(flavor, func(t *testing.T) {
 			t.Parallel()
-			s := beds.Start(t, flavor)
-			shop(s)
-			s.Account("sluice", "secret")
+			s := ownShop(t, flavor)
 			tests := []struct{ set, name, remedy string }{
 				{"SET GLOBAL binlog_format = 'STATEMENT'", "binlog_format", "binlog_format = 'ROW'"},
 				{"SET GLOBAL binlog_row_image = 'MINIMAL'", "binlog_row_image", "binlog_row_image = 'FULL'"},
@@ -144,13 +153,18 @@ func TestChecksOfAccounts(t *testing.T) {
 	for _, flavor := range flavors {
 		t.Run(flavor, func(t *testing.T) {
 			t.Parallel()
-			s := beds.Start(t, flavor)
-			shop(s)
-			s.Exec("CREATE TABLE shop.scans (code TEXT) ENGINE=MyISAM", "CREATE USER reader@'%' IDENTIFIED BY 'secret'", "GRANT SELECT ON shop.* TO reader@'%'",
-				"CREATE USER partly@'%' IDENTIFIED BY 'secret'", "GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO partly@'%'", "GRANT SELECT ON shop.orders TO partly@'%'",
-				"CREATE USER unlocking@'%' IDENTIFIED BY 'secret'", "GRANT SELECT, REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO unlocking@'%'",
-				"CREATE USER nobody@'%' IDENTIFIED BY 'secret'")
-			s.Account("sluice", "secret")
+			s := shop(t, flavor)
+			s.Exec("CREATE TABLE scans (code TEXT) ENGINE=MyISAM")
+			account := func(name string, grants ...string) string {
+				name += s.Database // no other test on the server has one of this name
+				s.Exec("CREATE USER " + name + "@'%' IDENTIFIED BY 'secret'")
+				for _, g := range grants {
+					s.Exec("GRANT " + g + " TO " + name + "@'%'")
+				}
+				return name
+			}
+			reader, partly := account("reader", "SELECT ON *"), account("partly", "REPLICATION SLAVE, REPLICATION CLIENT ON *.*", "SELECT ON orders")
+			unlocking, nobody := account("unlocking", "SELECT, REPLICATION SLAVE, REPLICATION CLIENT ON *.*"), account("nobody")
 			type testCase struct {
 				title       string
 				settings    []string
@@ -160,10 +174,10 @@ func TestChecksOfAccounts(t *testing.T) {
 			}
 			tests := []testCase{
 				{"wrong password", []string{keyPassword, "wrong"}, "Account", "1045", "Server version"},
-				{"no right to replicate", []string{keyUser, "reader"}, "Permission to replicate", "REPLICATION SLAVE", ""},
-				{"no right to lock", []string{keyUser, "unlocking", keyTables, "notes,scans"}, "Primary keys", "may not lock: scans", ""},
-				{"one table only", []string{keyUser, "partly", keyTables, "orders,lines"}, "Tables", "no table lines", "Columns"},
-				{"no right at all", []string{keyUser, "nobody"}, "Database", "no database shop", "Tables"},
+				{"no right to replicate", []string{keyUser, reader}, "Permission to replicate", "REPLICATION SLAVE", ""},
+				{"no right to lock", []string{keyUser, unlocking, keyTables, "notes,scans"}, "Primary keys", "may not lock: scans", ""},
+				{"one table only", []string{keyUser, partly, keyTables, "orders,lines"}, "Tables", "no table lines", "Columns"},
+				{"no right at all", []string{keyUser, nobody}, "Database", "no database " + s.Database, "Tables"},
 				{"no such database", []string{keyDatabase, "stop"}, "Database", "no database stop", "Tables"},
 				{"no such table", []string{keyTables, "orders,nothing,none*"}, "Tables", "no table nothing", "Primary keys"},
 				{"no such table by a wildcard", []string{keyTables, "none*"}, "Tables", "no table none*", "Primary keys"},
@@ -187,9 +201,7 @@ func TestChecksOfAccounts(t *testing.T) {
 
 func TestChecksOfAnotherReader(t *testing.T) {
 	t.Parallel()
-	s := beds.StartMySQL(t)
-	shop(s)
-	s.Account("sluice", "secret")
+	s := shop(t, beds.MySQL)
 	got := findings(t, resolved(t, s, keyServerID, s.Value("SELECT @@server_id")), nil)
 	if f := got["Server ID"]; f.Status != connector.FindingFailed || !strings.Contains(f.Detail, "the server itself") {
 		t.Errorf("the server's own id: %+v", f)
@@ -201,9 +213,7 @@ func TestChecksOfALogThatIsOff(t *testing.T) {
 	for _, flavor := range flavors {
 		t.Run(flavor, func(t *testing.T) {
 			t.Parallel()
-			s := beds.Start(t, flavor, beds.NoBinlog())
-			shop(s)
-			s.Account("sluice", "secret")
+			s := ownShop(t, flavor, beds.NoBinlog())
 			got := findings(t, resolved(t, s), nil)
 			if f := got["Binary log"]; f.Status != connector.FindingFailed || !strings.Contains(f.Remedy, "log_bin=ON") {
 				t.Errorf("%+v", f)
@@ -214,10 +224,8 @@ func TestChecksOfALogThatIsOff(t *testing.T) {
 
 func TestChecksOfTopics(t *testing.T) {
 	t.Parallel()
-	s := beds.StartMariaDB(t)
-	shop(s)
-	s.Exec("CREATE TABLE shop.`a b` (id INT PRIMARY KEY)", "CREATE TABLE shop.`a$b` (id INT PRIMARY KEY)")
-	s.Account("sluice", "secret")
+	s := shop(t, beds.MariaDB)
+	s.Exec("CREATE TABLE `a b` (id INT PRIMARY KEY)", "CREATE TABLE `a$b` (id INT PRIMARY KEY)")
 	got := findings(t, resolved(t, s), cluster{room: 5})
 	if f := got["Topics"]; f.Status != connector.FindingFailed || !strings.Contains(f.Detail, "a b, a$b") && !strings.Contains(f.Detail, "a$b, a b") {
 		t.Errorf("two tables of one topic: %+v", f)
@@ -239,14 +247,12 @@ func TestLookups(t *testing.T) {
 	for _, flavor := range flavors {
 		t.Run(flavor, func(t *testing.T) {
 			t.Parallel()
-			s := beds.Start(t, flavor)
-			shop(s)
-			s.Exec("CREATE TABLE shop.`odd,name*` (id INT PRIMARY KEY)", "CREATE VIEW shop.seen AS SELECT 1 AS one")
-			s.Account("sluice", "secret")
+			s := shop(t, flavor)
+			s.Exec("CREATE TABLE `odd,name*` (id INT PRIMARY KEY)", "CREATE VIEW seen AS SELECT 1 AS one")
 			deps := connector.Deps{Dial: dialer()}
 			cfg := resolved(t, s)
 			databases, err := lookupDatabases(t.Context(), cfg, deps)
-			if err != nil || !slices.ContainsFunc(databases, func(o connector.Option) bool { return o.Value == "shop" }) {
+			if err != nil || !slices.ContainsFunc(databases, func(o connector.Option) bool { return o.Value == s.Database }) {
 				t.Errorf("databases: %v, %v", databases, err)
 			}
 			tables, err := lookupTables(t.Context(), cfg, deps)

@@ -64,7 +64,7 @@ func TestParseDDL(t *testing.T) {
 func TestSchemaChanges(t *testing.T) {
 	t.Parallel()
 	flavours(t, func(t *testing.T, b *bed) {
-		b.s.Exec("CREATE TABLE shop.a (id INT PRIMARY KEY, v INT)", "INSERT INTO shop.a VALUES (1,1)", "CREATE TABLE shop.s (id INT PRIMARY KEY, v INT)", "INSERT INTO shop.s VALUES (1,1),(2,2)", "CREATE TABLE shop.g (id INT PRIMARY KEY)", "INSERT INTO shop.g VALUES (7)")
+		b.s.Exec("CREATE TABLE a (id INT PRIMARY KEY, v INT)", "INSERT INTO a VALUES (1,1)", "CREATE TABLE s (id INT PRIMARY KEY, v INT)", "INSERT INTO s VALUES (1,1),(2,2)", "CREATE TABLE g (id INT PRIMARY KEY)", "INSERT INTO g VALUES (7)")
 		b.run()
 		b.equal("a", "s", "g")
 		c := b.s.Connect()
@@ -79,7 +79,8 @@ func TestSchemaChanges(t *testing.T) {
 			"CREATE PROCEDURE shop.p() SELECT 'CREATE TABLE'", "CREATE VIEW shop.v AS SELECT 1 x",
 			"CREATE TABLE shop.r (id INT PRIMARY KEY, v INT)", "INSERT INTO shop.r VALUES (1,1)", "RENAME TABLE shop.r TO shop.q", "UPDATE shop.q SET v = 2",
 		} {
-			if _, err := c.Execute(q); err != nil {
+			// A statement's own database counts, not the session's.
+			if _, err := c.Execute(strings.ReplaceAll(q, "shop.", b.s.Database+".")); err != nil {
 				t.Fatalf("%s: %v", q, err)
 			}
 		}
@@ -145,13 +146,13 @@ func TestTableIsFollowedFromItsCreate(t *testing.T) {
 func TestSchemaChangesDuringCopy(t *testing.T) {
 	t.Parallel()
 	flavours(t, func(t *testing.T, b *bed) {
-		b.s.Exec("CREATE TABLE shop.a (id INT PRIMARY KEY, v INT, note VARCHAR(60))")
+		b.s.Exec("CREATE TABLE a (id INT PRIMARY KEY, v INT, note VARCHAR(60))")
 		b.insertMany("a", 5000, number)
 		b.cfg[keyChunk] = "200"
 		b.run()
 		b.waitFor("a chunk", func() bool { return tableOf(b.out, "a").Rows > 400 })
-		b.s.Exec("ALTER TABLE shop.a ADD COLUMN w INT")
-		b.s.Exec("UPDATE shop.a SET w = id")
+		b.s.Exec("ALTER TABLE a ADD COLUMN w INT")
+		b.s.Exec("UPDATE a SET w = id")
 		b.waitFor("the copy", func() bool { return tableOf(b.out, "a").State == stateDone })
 		b.equal("a")
 	})
@@ -168,13 +169,21 @@ func TestGapsOfTheLogsContent(t *testing.T) {
 	} {
 		t.Run(c.name+" "+c.flavor, func(t *testing.T) {
 			t.Parallel()
-			b := newBed(t, c.flavor)
-			b.s.Exec("CREATE TABLE shop.a (id INT PRIMARY KEY, v INT, w INT)", "INSERT INTO shop.a VALUES (1,1,1)")
+			global := strings.Contains(c.set, "GLOBAL")
+			var b *bed
+			if global {
+				b = ownBed(t, c.flavor)
+			} else {
+				b = newBed(t, c.flavor)
+			}
+			b.s.Exec("CREATE TABLE a (id INT PRIMARY KEY, v INT, w INT)", "INSERT INTO a VALUES (1,1,1)")
 			r := b.run()
 			b.equal("a")
-			b.session(c.set, "UPDATE shop.a SET v = 2")
+			b.session(c.set, "UPDATE a SET v = 2")
 			b.gap(r.ends(), c.after)
-			b.s.Exec("SET GLOBAL binlog_row_metadata = FULL")
+			if global {
+				b.s.Exec("SET GLOBAL binlog_row_metadata = FULL")
+			}
 			b.run(choiceSnapshot)
 			b.equal("a")
 		})

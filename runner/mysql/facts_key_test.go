@@ -14,10 +14,10 @@ func TestListedKeysAreTheReaders(t *testing.T) {
 	for _, flavor := range []string{beds.MariaDB, beds.MySQL} {
 		t.Run(flavor, func(t *testing.T) {
 			t.Parallel()
-			s := beds.Start(t, flavor)
-			s.Exec("CREATE DATABASE k", "CREATE TABLE k.p (a INT, b INT, PRIMARY KEY (b, a), UNIQUE (a))", "CREATE TABLE k.u (a INT NOT NULL, b INT NOT NULL, n INT UNIQUE, UNIQUE (b, a))",
-				"CREATE TABLE k.n (a INT UNIQUE, b VARCHAR(9) NOT NULL, UNIQUE (b(2)))")
-			tables, err := listTables(context.Background(), &session{Conn: s.Connect()}, "k")
+			s := Database(t, flavor)
+			s.Exec("CREATE TABLE p (a INT, b INT, PRIMARY KEY (b, a), UNIQUE (a))", "CREATE TABLE u (a INT NOT NULL, b INT NOT NULL, n INT UNIQUE, UNIQUE (b, a))",
+				"CREATE TABLE n (a INT UNIQUE, b VARCHAR(9) NOT NULL, UNIQUE (b(2)))")
+			tables, err := listTables(context.Background(), &session{Conn: s.Connect()}, s.Database)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -2,7 +2,6 @@ package mysql
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -14,7 +13,7 @@ import (
 // A server that has the GTIDs is gone on with: after a failover nothing is lost or doubled.
 func TestFailover(t *testing.T) {
 	t.Parallel()
-	flavours(t, func(t *testing.T, b *bed) {
+	ownFlavours(t, func(t *testing.T, b *bed) {
 		schema := []string{"CREATE TABLE shop.a (id INT PRIMARY KEY, v INT)"}
 		b.s.Exec(append(schema, "INSERT INTO shop.a VALUES (1,1),(2,2)")...)
 		r := b.run()
@@ -24,7 +23,7 @@ func TestFailover(t *testing.T) {
 		if err := r.crash(); err != nil {
 			t.Fatal(err)
 		}
-		other := newBed(t, b.s.Flavor)
+		other := b.moved()
 		other.s.Exec(append(schema, "INSERT INTO shop.a VALUES (1,1),(2,3)")...)
 		executed := strings.ReplaceAll(b.s.Executed(), "\n", "")
 		if b.s.Flavor == beds.MySQL {
@@ -32,8 +31,6 @@ func TestFailover(t *testing.T) {
 		} else {
 			other.s.Exec("RESET MASTER", "SET GLOBAL gtid_binlog_state = '"+executed+"'")
 		}
-		other.out, other.cfg = b.out, b.cfg.Clone()
-		other.cfg[keyPort] = fmt.Sprint(other.s.Port)
 		other.run()
 		other.s.Exec("UPDATE shop.a SET v = 4 WHERE id = 1", "INSERT INTO shop.a VALUES (3,3)")
 		other.equal("a")
@@ -68,14 +65,14 @@ func (s *shapes) Room(context.Context) (int, error) { return -1, nil }
 func TestRule19PartitionsAreRecorded(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, beds.MariaDB)
-	b.s.Exec("CREATE TABLE shop.k (id INT PRIMARY KEY)", "CREATE TABLE shop.n (id INT)")
+	b.s.Exec("CREATE TABLE k (id INT PRIMARY KEY)", "CREATE TABLE n (id INT)")
 	b.cluster = &shapes{partitions: map[string]int{}}
 	r := b.run()
 	b.waitFor("the copies", func() bool { return tableOf(b.out, "k").State == stateDone && tableOf(b.out, "n").State == stateDone })
 	if k, n := tableOf(b.out, "k").Partitions, tableOf(b.out, "n").Partitions; k != 6 || n != 1 {
 		t.Errorf("%d and %d partitions", k, n)
 	}
-	b.s.Exec("TRUNCATE TABLE shop.k")
+	b.s.Exec("TRUNCATE TABLE k")
 	b.waitFor("a message in each partition", func() bool { return b.out.count("p_k/TRUNCATE") == 6 })
 	if err := r.crash(); err != nil {
 		t.Fatal(err)
@@ -98,10 +95,10 @@ func TestRule19PartitionsAreRecorded(t *testing.T) {
 func TestRule19LocksAreNotWaitedFor(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, beds.MySQL)
-	b.s.Exec("CREATE TABLE shop.n (id INT)", "INSERT INTO shop.n VALUES (1)")
+	b.s.Exec("CREATE TABLE n (id INT)", "INSERT INTO n VALUES (1)")
 	c := b.s.Connect()
 	defer c.Close()
-	for _, q := range []string{"BEGIN", "INSERT INTO shop.n VALUES (2)"} { // its metadata lock would stand in the way of LOCK TABLES
+	for _, q := range []string{"BEGIN", "INSERT INTO n VALUES (2)"} { // its metadata lock would stand in the way of LOCK TABLES
 		if _, err := c.Execute(q); err != nil {
 			t.Fatal(err)
 		}
@@ -111,7 +108,7 @@ func TestRule19LocksAreNotWaitedFor(t *testing.T) {
 	longest := time.Duration(0)
 	for range 15 {
 		began := time.Now()
-		b.s.Exec("INSERT INTO shop.n VALUES (3)")
+		b.s.Exec("INSERT INTO n VALUES (3)")
 		longest = max(longest, time.Since(began))
 		pause(100 * time.Millisecond)
 	}

@@ -16,7 +16,7 @@ func asGap(err error, g **connector.GapError) bool { return errors.As(err, g) }
 // when_needed copies without asking.
 func TestGapPurged(t *testing.T) {
 	t.Parallel()
-	flavours(t, func(t *testing.T, b *bed) {
+	ownFlavours(t, func(t *testing.T, b *bed) {
 		b.s.Exec("CREATE TABLE shop.a (id INT PRIMARY KEY, v INT)", "INSERT INTO shop.a VALUES (1,1)")
 		r := b.run()
 		b.equal("a")
@@ -61,34 +61,29 @@ func TestGapForeignServer(t *testing.T) {
 	t.Parallel()
 	flavours(t, func(t *testing.T, b *bed) {
 		for i := range 5 {
-			b.s.Exec(fmt.Sprintf("CREATE TABLE shop.a%d (id INT PRIMARY KEY)", i))
+			b.s.Exec(fmt.Sprintf("CREATE TABLE a%d (id INT PRIMARY KEY)", i))
 		}
 		r := b.run()
 		b.waitFor("a position", func() bool { return b.out.position().GTID != "" })
 		if err := r.crash(); err != nil {
 			t.Fatal(err)
 		}
-		other := newBed(t, b.s.Flavor)
-		other.out, other.cfg = b.out, b.cfg.Clone()
-		other.cfg[keyPort] = fmt.Sprint(other.s.Port)
-		b.gap(other.run().ends(), "another server")
+		b.gap(b.moved().run().ends(), "another server")
 	})
 }
 
 // Without GTIDs another server is a Gap, whatever its files are called.
 func TestGapWithoutGTIDs(t *testing.T) {
 	t.Parallel()
-	b, other := newBed(t, beds.MySQL, beds.NoGTID()), newBed(t, beds.MySQL, beds.NoGTID())
-	for _, c := range []*bed{b, other} {
-		c.s.Exec("CREATE TABLE shop.a (id INT PRIMARY KEY)")
-	}
+	b := ownBed(t, beds.MySQL, beds.NoGTID())
+	b.s.Exec("CREATE TABLE shop.a (id INT PRIMARY KEY)")
 	r := b.run()
 	b.waitFor("a position", func() bool { return b.out.position().File != "" })
 	if err := r.crash(); err != nil {
 		t.Fatal(err)
 	}
-	other.out, other.cfg = b.out, b.cfg.Clone()
-	other.cfg[keyPort] = fmt.Sprint(other.s.Port)
+	other := b.moved(beds.NoGTID())
+	other.s.Exec("CREATE TABLE shop.a (id INT PRIMARY KEY)")
 	b.gap(other.run().ends(), "without GTIDs")
 	b.s.PurgeAll()
 	b.gap(b.run().ends(), "purged")

@@ -29,18 +29,18 @@ func (b *bed) write(wg *sync.WaitGroup, stop <-chan struct{}, table string, seed
 			var q string
 			switch r.IntN(5) {
 			case 0:
-				q = fmt.Sprintf("INSERT IGNORE INTO shop.%s VALUES (%s, %d, 'new')", table, k, r.IntN(1000))
+				q = fmt.Sprintf("INSERT IGNORE INTO %s VALUES (%s, %d, 'new')", table, k, r.IntN(1000))
 			case 1, 2:
-				q = fmt.Sprintf("UPDATE shop.%s SET v = %d WHERE id = %s", table, r.IntN(1000), k)
+				q = fmt.Sprintf("UPDATE %s SET v = %d WHERE id = %s", table, r.IntN(1000), k)
 			case 3:
-				q = fmt.Sprintf("DELETE FROM shop.%s WHERE id = %s", table, k)
+				q = fmt.Sprintf("DELETE FROM %s WHERE id = %s", table, k)
 			case 4:
-				q = fmt.Sprintf("UPDATE IGNORE shop.%s SET id = %s, v = v + 1 WHERE id = %s", table, l, k)
+				q = fmt.Sprintf("UPDATE IGNORE %s SET id = %s, v = v + 1 WHERE id = %s", table, l, k)
 			}
 			if r.IntN(4) == 0 {
 				_, _ = c.Execute("BEGIN")
 				_, _ = c.Execute(q)
-				_, _ = c.Execute(fmt.Sprintf("UPDATE shop.%s SET note = 'tx' WHERE id = %s", table, l))
+				_, _ = c.Execute(fmt.Sprintf("UPDATE %s SET note = 'tx' WHERE id = %s", table, l))
 				_, _ = c.Execute("COMMIT")
 			} else {
 				_, _ = c.Execute(q)
@@ -53,7 +53,7 @@ func (b *bed) write(wg *sync.WaitGroup, stop <-chan struct{}, table string, seed
 func (b *bed) insertMany(table string, n int, key func(int) string) {
 	for from := 0; from < n; from += 2000 {
 		var q strings.Builder
-		fmt.Fprintf(&q, "INSERT INTO shop.%s VALUES ", table)
+		fmt.Fprintf(&q, "INSERT INTO %s VALUES ", table)
 		for i := from; i < min(from+2000, n); i++ {
 			if i > from {
 				q.WriteByte(',')
@@ -79,12 +79,12 @@ func TestRule17SnapshotAndStreamAreMerged(t *testing.T) {
 	}{{"int", "id INT PRIMARY KEY", number}, {"text", "id VARCHAR(20) PRIMARY KEY", word}, {"both", "PRIMARY KEY (note, id), id INT", number}} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			flavours(t, func(t *testing.T, b *bed) { mergeUnderWriters(t, b, c.column, c.key) })
+			ownFlavours(t, func(t *testing.T, b *bed) { mergeUnderWriters(t, b, c.column, c.key) })
 		})
 	}
 	t.Run("file", func(t *testing.T) {
 		t.Parallel()
-		mergeUnderWriters(t, newBed(t, beds.MySQL, beds.NoGTID()), "id INT PRIMARY KEY", number)
+		mergeUnderWriters(t, ownBed(t, beds.MySQL, beds.NoGTID()), "id INT PRIMARY KEY", number)
 	})
 }
 
@@ -122,7 +122,7 @@ func mergeUnderWriters(t *testing.T, b *bed, column string, key func(int) string
 // Rule 17, roughly: connections are killed, the server is killed, the process ends.
 func TestRule17MergeSurvivesKills(t *testing.T) {
 	t.Parallel()
-	flavours(t, func(t *testing.T, b *bed) {
+	ownFlavours(t, func(t *testing.T, b *bed) {
 		const n = 20_000
 		b.s.Exec("CREATE TABLE shop.orders (id INT PRIMARY KEY, v INT, note VARCHAR(60))", "CREATE TABLE shop.more (id INT PRIMARY KEY, v INT, note VARCHAR(60))")
 		b.insertMany("orders", n, number)

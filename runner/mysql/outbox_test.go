@@ -33,9 +33,9 @@ type outbox struct {
 	bytes    int64
 	facts    [][]rec
 	saved    connector.Saved
-	content  map[string]map[string]map[string]*string // topic, key, row
-	bag      map[string]map[string]int                // topic of a table without key, row, how often
-	counts   map[string]int                           // topic/op
+	content  map[string]map[string]string // topic, key, row
+	bag      map[string]map[string]int    // topic of a table without key, row, how often
+	counts   map[string]int               // topic/op
 	sequence uint64
 	aways    []error
 	logs     []string
@@ -47,7 +47,7 @@ type outbox struct {
 }
 
 func newOutbox(t *testing.T) *outbox {
-	return &outbox{t: t, saved: connector.Saved{}, content: map[string]map[string]map[string]*string{}, bag: map[string]map[string]int{}, counts: map[string]int{}}
+	return &outbox{t: t, saved: connector.Saved{}, content: map[string]map[string]string{}, bag: map[string]map[string]int{}, counts: map[string]int{}}
 }
 
 func (o *outbox) Write(r *connector.Outgoing) error {
@@ -62,7 +62,8 @@ func (o *outbox) Write(r *connector.Outgoing) error {
 		return nil
 	}
 	w := rec{topic: r.Topic, partition: r.Partition, key: string(r.Key), headers: map[string]string{}, bytes: len(r.Value)}
-	if err := json.Unmarshal(r.Value, &w.plainRow); err != nil {
+	var err error
+	if w.plainRow, err = parsePlain(r.Value); err != nil {
 		return err
 	}
 	for _, h := range r.Headers {
@@ -123,21 +124,20 @@ func (o *outbox) apply(w rec) {
 	}
 	o.sequence = w.Seq
 	if o.content[w.topic] == nil {
-		o.content[w.topic], o.bag[w.topic] = map[string]map[string]*string{}, map[string]int{}
+		o.content[w.topic], o.bag[w.topic] = map[string]string{}, map[string]int{}
 	}
-	text, _ := json.Marshal(w.Row)
 	switch w.Op {
 	case "insert":
 		if w.key == "" {
-			o.bag[w.topic][string(text)]++
+			o.bag[w.topic][w.Row]++
 			return
 		}
 		o.content[w.topic][w.key] = w.Row
 	case "delete":
 		if w.key == "" {
-			o.bag[w.topic][string(text)]--
-			if o.bag[w.topic][string(text)] < 0 {
-				o.t.Errorf("%s: a row was deleted that nobody inserted: %s", w.topic, text)
+			o.bag[w.topic][w.Row]--
+			if o.bag[w.topic][w.Row] < 0 {
+				o.t.Errorf("%s: a row was deleted that nobody inserted: %s", w.topic, w.Row)
 			}
 			return
 		}
@@ -185,8 +185,7 @@ func (o *outbox) rowsOf(topic string) []string {
 	defer o.mu.Unlock()
 	var out []string
 	for _, r := range o.content[topic] {
-		b, _ := json.Marshal(r)
-		out = append(out, string(b))
+		out = append(out, r)
 	}
 	for text, n := range o.bag[topic] {
 		for range n {

@@ -13,12 +13,12 @@ import (
 func TestRule17StatementsOverManyRows(t *testing.T) {
 	t.Parallel()
 	flavours(t, func(t *testing.T, b *bed) {
-		b.s.Exec("CREATE TABLE shop.pairs (a INT NOT NULL, b VARCHAR(20) NOT NULL, v INT NOT NULL, word TEXT, PRIMARY KEY (b, a))")
+		b.s.Exec("CREATE TABLE pairs (a INT NOT NULL, b VARCHAR(20) NOT NULL, v INT NOT NULL, word TEXT, PRIMARY KEY (b, a))")
 		var q []string
 		for i := range 4000 {
 			q = append(q, fmt.Sprintf("(%d, 'k%d', 0, NULL)", i, i%97))
 		}
-		b.s.Exec("INSERT INTO shop.pairs VALUES " + strings.Join(q, ","))
+		b.s.Exec("INSERT INTO pairs VALUES " + strings.Join(q, ","))
 		b.cfg[keyChunk] = "200"
 		stop := make(chan struct{})
 		var wg sync.WaitGroup
@@ -35,9 +35,9 @@ func TestRule17StatementsOverManyRows(t *testing.T) {
 					}
 					id := dice.IntN(40_000)
 					_, _ = c.Execute([]string{
-						fmt.Sprintf("INSERT INTO shop.pairs VALUES (%d, 'n%d', 1, 'inserted')", id, dice.IntN(97)),
-						fmt.Sprintf("UPDATE shop.pairs SET v = v + 1, word = CONCAT('v', v) WHERE b = 'k%d' AND a < %d", dice.IntN(97), id/10),
-						fmt.Sprintf("DELETE FROM shop.pairs WHERE b = 'k%d' AND a = %d", dice.IntN(97), id/10),
+						fmt.Sprintf("INSERT INTO pairs VALUES (%d, 'n%d', 1, 'inserted')", id, dice.IntN(97)),
+						fmt.Sprintf("UPDATE pairs SET v = v + 1, word = CONCAT('v', v) WHERE b = 'k%d' AND a < %d", dice.IntN(97), id/10),
+						fmt.Sprintf("DELETE FROM pairs WHERE b = 'k%d' AND a = %d", dice.IntN(97), id/10),
 					}[dice.IntN(3)])
 				}
 			})

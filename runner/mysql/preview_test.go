@@ -17,10 +17,8 @@ func TestPreview(t *testing.T) {
 	for _, flavor := range flavors {
 		t.Run(flavor, func(t *testing.T) {
 			t.Parallel()
-			s := beds.Start(t, flavor)
-			shop(s)
-			s.Exec("CREATE TABLE shop.old (id INT PRIMARY KEY, day DATE)")
-			s.Account("sluice", "secret")
+			s := shop(t, flavor)
+			s.Exec("CREATE TABLE old (id INT PRIMARY KEY, day DATE)")
 			deps := connector.Deps{Env: connector.Env{Instance: "here"}, Dial: dialer(),
 				Cluster: cluster{room: -1, topics: map[string]connector.TopicShape{"shop_notes": {Name: "shop_notes", Partitions: 1, MaxMessageBytes: 2000}}}}
 			for _, name := range []string{FormatDataWorks, FormatDebezium} {
@@ -60,9 +58,8 @@ func TestPreview(t *testing.T) {
 
 func TestPreviewOfWhatCannotBeRead(t *testing.T) {
 	t.Parallel()
-	s := beds.StartMariaDB(t)
-	s.Exec("CREATE DATABASE shop", "CREATE TABLE shop.days (id INT PRIMARY KEY, day DATE)", "INSERT IGNORE INTO shop.days VALUES (1, '0000-00-00')")
-	s.Account("sluice", "secret")
+	s := Database(t, beds.MariaDB)
+	s.Exec("CREATE TABLE days (id INT PRIMARY KEY, day DATE)", "INSERT IGNORE INTO days VALUES (1, '0000-00-00')")
 	samples, err := preview(t.Context(), resolved(t, s, keyZeroDate, ZeroDateFail), connector.Deps{Dial: dialer()}, nil)
 	if err != nil || len(samples) != 1 || !strings.Contains(samples[0].Refused, "day") {
 		t.Errorf("a zero date: %+v, %v", samples, err)

@@ -17,9 +17,9 @@ import (
 func TestRule17TablesWithoutKey(t *testing.T) {
 	t.Parallel()
 	flavours(t, func(t *testing.T, b *bed) {
-		b.s.Exec("CREATE TABLE shop.log (v INT, note VARCHAR(200))", "CREATE TABLE shop.k (id INT PRIMARY KEY, v INT, note VARCHAR(10))")
+		b.s.Exec("CREATE TABLE log (v INT, note VARCHAR(200))", "CREATE TABLE k (id INT PRIMARY KEY, v INT, note VARCHAR(10))")
 		for i := range 20 {
-			b.s.Exec("INSERT INTO shop.log VALUES " + strings.TrimSuffix(strings.Repeat(fmt.Sprintf("(%d,'%s'),", i, strings.Repeat("x", 100)), 2000), ","))
+			b.s.Exec("INSERT INTO log VALUES " + strings.TrimSuffix(strings.Repeat(fmt.Sprintf("(%d,'%s'),", i, strings.Repeat("x", 100)), 2000), ","))
 		}
 		var wg sync.WaitGroup
 		stop := make(chan struct{})
@@ -33,8 +33,8 @@ func TestRule17TablesWithoutKey(t *testing.T) {
 					return
 				default:
 				}
-				_, _ = c.Execute(fmt.Sprintf("INSERT INTO shop.log VALUES (%d,'new')", i%7))
-				_, _ = c.Execute(fmt.Sprintf("DELETE FROM shop.log WHERE v = %d LIMIT 1", rand.IntN(20)))
+				_, _ = c.Execute(fmt.Sprintf("INSERT INTO log VALUES (%d,'new')", i%7))
+				_, _ = c.Execute(fmt.Sprintf("DELETE FROM log WHERE v = %d LIMIT 1", rand.IntN(20)))
 				pause(2 * time.Millisecond)
 			}
 		})
@@ -73,8 +73,10 @@ func TestRule17TablesWithoutKey(t *testing.T) {
 func TestRule17TablesWithoutKeyAndLocks(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, beds.MySQL)
-	b.s.Exec("DROP USER 'sluice'@'%'", "CREATE USER 'sluice'@'%' IDENTIFIED BY 'secret'", "GRANT SELECT, REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO 'sluice'@'%'",
-		"CREATE TABLE shop.log (v INT, note VARCHAR(200))", "CREATE TABLE shop.k (id INT PRIMARY KEY, v INT, note VARCHAR(10))", "INSERT INTO shop.log VALUES (1,'a'),(1,'a'),(2,'b')")
+	user := b.s.Database // on a shared server no other test has an account of this name
+	b.cfg[keyUser] = user
+	b.s.Exec("CREATE USER "+user+"@'%' IDENTIFIED BY 'secret'", "GRANT SELECT, REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO "+user+"@'%'",
+		"CREATE TABLE log (v INT, note VARCHAR(200))", "CREATE TABLE k (id INT PRIMARY KEY, v INT, note VARCHAR(10))", "INSERT INTO log VALUES (1,'a'),(1,'a'),(2,'b')")
 	var wg sync.WaitGroup
 	stop := make(chan struct{})
 	b.write(&wg, stop, "k", 1, 100, number)
@@ -87,8 +89,8 @@ func TestRule17TablesWithoutKeyAndLocks(t *testing.T) {
 				return
 			case <-time.After(3 * time.Millisecond):
 			}
-			_, _ = c.Execute(fmt.Sprintf("INSERT INTO shop.log VALUES (%d,'new')", i%7))
-			_, _ = c.Execute(fmt.Sprintf("DELETE FROM shop.log WHERE v = %d LIMIT 1", rand.IntN(7)))
+			_, _ = c.Execute(fmt.Sprintf("INSERT INTO log VALUES (%d,'new')", i%7))
+			_, _ = c.Execute(fmt.Sprintf("DELETE FROM log WHERE v = %d LIMIT 1", rand.IntN(7)))
 		}
 	})
 	b.run()
@@ -103,7 +105,7 @@ func TestRule17TablesWithoutKeyAndLocks(t *testing.T) {
 func TestTablesLaterAndAgain(t *testing.T) {
 	t.Parallel()
 	flavours(t, func(t *testing.T, b *bed) {
-		b.s.Exec("CREATE TABLE shop.a (id INT PRIMARY KEY, v INT, note VARCHAR(60))", "CREATE TABLE shop.late (id INT PRIMARY KEY, v INT, note VARCHAR(60))")
+		b.s.Exec("CREATE TABLE a (id INT PRIMARY KEY, v INT, note VARCHAR(60))", "CREATE TABLE late (id INT PRIMARY KEY, v INT, note VARCHAR(60))")
 		b.insertMany("a", 3000, number)
 		b.insertMany("late", 3000, number)
 		b.cfg[keyTables], b.cfg[keyChunk] = "a", "300"
@@ -119,11 +121,11 @@ func TestTablesLaterAndAgain(t *testing.T) {
 		b.cfg[keyTables] = "a, late, fresh"
 		r = b.run()
 		b.waitFor("the copy of late", func() bool { return tableOf(b.out, "late").State == stateDone })
-		b.s.Exec("CREATE TABLE shop.fresh (id INT PRIMARY KEY, v INT)", "INSERT INTO shop.fresh VALUES (1,1),(2,2)")
+		b.s.Exec("CREATE TABLE fresh (id INT PRIMARY KEY, v INT)", "INSERT INTO fresh VALUES (1,1),(2,2)")
 		b.waitFor("the copy of fresh", func() bool { return tableOf(b.out, "fresh").State == stateDone })
 		if err := r.src.(interface {
 			Snapshot(ctx context.Context, parts []string) error
-		}).Snapshot(t.Context(), []string{"shop.a"}); err != nil {
+		}).Snapshot(t.Context(), []string{b.s.Database + ".a"}); err != nil {
 			t.Fatal(err)
 		}
 		if s := tableOf(b.out, "a"); s.Run != 2 {
@@ -143,21 +145,21 @@ func TestTablesLaterAndAgain(t *testing.T) {
 func TestSnapshotModes(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, beds.MariaDB)
-	b.s.Exec("CREATE TABLE shop.a (id INT PRIMARY KEY, v INT)", "INSERT INTO shop.a VALUES (1,1)")
+	b.s.Exec("CREATE TABLE a (id INT PRIMARY KEY, v INT)", "INSERT INTO a VALUES (1,1)")
 	b.cfg[keySnapshot] = string(SnapshotNoData)
 	r := b.run()
 	b.waitFor("a position", func() bool { return b.out.position().GTID != "" })
-	b.s.Exec("INSERT INTO shop.a VALUES (2,2)")
+	b.s.Exec("INSERT INTO a VALUES (2,2)")
 	b.waitFor("two", func() bool { return b.out.count("p_a/insert") == 1 })
 	if err := r.crash(); err != nil {
 		t.Fatal(err)
 	}
 	c := newBed(t, beds.MySQL)
-	c.s.Exec("CREATE TABLE shop.a (id INT PRIMARY KEY, v INT)", "INSERT INTO shop.a VALUES (1,1)")
+	c.s.Exec("CREATE TABLE a (id INT PRIMARY KEY, v INT)", "INSERT INTO a VALUES (1,1)")
 	c.cfg[keySnapshot] = string(SnapshotInitialOnly)
 	c.run()
 	c.equal("a")
-	c.s.Exec("INSERT INTO shop.a VALUES (2,2)")
+	c.s.Exec("INSERT INTO a VALUES (2,2)")
 	pause(500 * time.Millisecond)
 	if c.out.count("p_a/insert") != 1 {
 		t.Error("it follows changes")

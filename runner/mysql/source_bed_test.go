@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -9,47 +10,76 @@ import (
 	"net"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/sluice-io/sluice/e2e/beds"
+	"github.com/sluice-io/sluice/e2e/harness"
 	"github.com/sluice-io/sluice/runner/connector"
 	"github.com/sluice-io/sluice/runner/mysql/format"
 	"github.com/sluice-io/sluice/runner/mysql/row"
 	"github.com/sluice-io/sluice/runner/record"
 )
 
-// plain is an encoder for tests: op, and the row's values as the server prints them.
-type plain struct{ maria bool }
+// plain is an encoder for tests: op, sequence and the row as a line. It is no JSON because the tests with much data
+// would spend most of their time in it.
+type plain struct{}
 
 type plainRow struct {
-	Op  string             `json:"op"`
-	Row map[string]*string `json:"row,omitempty"`
-	DDL string             `json:"ddl,omitempty"`
-	Seq uint64             `json:"seq"`
+	Op  string
+	Row string // see appendLine
+	Seq uint64
 }
 
-func plainValues(t *row.Table, r row.Row) map[string]*string {
-	out := map[string]*string{}
-	for i := range t.Columns {
-		if r[i].IsNull() {
-			out[t.Columns[i].Name] = nil
+func (p plainRow) bytes() []byte { return fmt.Appendf(nil, "%s %d\n%s", p.Op, p.Seq, p.Row) }
+
+func parsePlain(b []byte) (p plainRow, err error) {
+	head, row, _ := bytes.Cut(b, []byte("\n"))
+	_, err = fmt.Sscan(string(head), &p.Op, &p.Seq)
+	p.Row = string(row)
+	return p, err
+}
+
+// appendLine writes a row, columns in order of their names; the length is there because a value may look like the next column.
+func appendLine(dst []byte, columns []string, value func(i int) (text []byte, null bool)) []byte {
+	order := make([]int, len(columns))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(i, j int) int { return strings.Compare(columns[i], columns[j]) })
+	for _, i := range order {
+		dst = append(append(dst, columns[i]...), '=')
+		text, null := value(i)
+		if null {
+			dst = append(dst, "NULL "...)
 			continue
 		}
-		s := string(t.Columns[i].AppendText(nil, r[i]))
-		out[t.Columns[i].Name] = &s
+		dst = append(append(append(strconv.AppendInt(dst, int64(len(text)), 10), '"'), text...), '"', ' ')
 	}
-	return out
+	return dst
 }
 
 func (plain) Encode(c *format.Change, emit func(*format.Message) error) error {
+	columns := make([]string, len(c.Table.Columns))
+	for i := range columns {
+		columns[i] = c.Table.Columns[i].Name
+	}
+	var text []byte
 	one := func(op string, r row.Row) error {
 		m := &format.Message{Timestamp: c.EventTime}
 		if c.Table.Key != nil {
 			m.Key = c.Table.AppendKey(nil, r)
 		}
-		m.Value, _ = json.Marshal(plainRow{Op: op, Row: plainValues(c.Table, r), Seq: c.Sequence()})
+		m.Value = appendLine(plainRow{Op: op, Seq: c.Sequence()}.bytes(), columns, func(i int) ([]byte, bool) {
+			if r[i].IsNull() {
+				return nil, true
+			}
+			text = c.Table.Columns[i].AppendText(text[:0], r[i])
+			return text, false
+		})
 		if c.Snapshot {
 			m.Headers = []record.Header{{Key: "sluice.snapshot", Value: []byte("true")}}
 		}
@@ -71,11 +101,30 @@ func (plain) Encode(c *format.Change, emit func(*format.Message) error) error {
 }
 
 func (plain) DDL(d *format.DDL, emit func(*format.Message) error) error {
-	v, _ := json.Marshal(plainRow{Op: string(d.Kind), DDL: d.Statement, Seq: d.Sequence()})
-	return emit(&format.Message{Value: v})
+	return emit(&format.Message{Value: plainRow{Op: string(d.Kind), Row: d.Statement, Seq: d.Sequence()}.bytes()})
 }
 
 func (plain) Heartbeat(*format.Origin, func() uint64, func(*format.Message) error) error { return nil }
+
+// shared are the servers that tests share, each with a database of its own.
+var shared = beds.NewShared(sharedMain, func(s *beds.Server) { s.Account("sluice", "secret") })
+
+var sharedMain = harness.NewMain("mysql")
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	sharedMain.Close()
+	os.Exit(code)
+}
+
+// databases counts the databases on shared servers.
+var databases atomic.Int32
+
+// Database is a new one on the shared server of a flavor, whose account is sluice with the password secret.
+func Database(t *testing.T, flavor string) *beds.Server {
+	t.Helper()
+	return shared.Server(t, flavor).In(fmt.Sprintf("shop%d", databases.Add(1)))
+}
 
 // bed is a server with a database, and a connector of it.
 type bed struct {
@@ -87,27 +136,51 @@ type bed struct {
 	cluster *shapes
 }
 
-// flavours runs a test on both servers.
-func flavours(t *testing.T, f func(t *testing.T, b *bed), opts ...beds.Option) {
+// flavours runs a test on both servers, shared with others: what a test may not do there (see beds.Shared) is for ownFlavours.
+func flavours(t *testing.T, f func(t *testing.T, b *bed)) {
+	each(t, func(t *testing.T, flavor string) { f(t, newBed(t, flavor)) })
+}
+
+// ownFlavours runs a test on two servers of its own.
+func ownFlavours(t *testing.T, f func(t *testing.T, b *bed)) {
+	each(t, func(t *testing.T, flavor string) { f(t, ownBed(t, flavor)) })
+}
+
+func each(t *testing.T, f func(t *testing.T, flavor string)) {
 	for _, flavor := range []string{beds.MariaDB, beds.MySQL} {
 		t.Run(flavor, func(t *testing.T) {
 			t.Parallel()
-			f(t, newBed(t, flavor, opts...))
+			f(t, flavor)
 		})
 	}
 }
 
-func newBed(t *testing.T, flavor string, opts ...beds.Option) *bed {
+// newBed is a bed on a shared server.
+func newBed(t *testing.T, flavor string) *bed { return bedOn(t, Database(t, flavor)) }
+
+// ownBed is a bed on a server that nobody else uses.
+func ownBed(t *testing.T, flavor string, opts ...beds.Option) *bed {
 	s := beds.Start(t, flavor, opts...)
 	s.Account("sluice", "secret")
-	if flavor == beds.MySQL {
-		s.Exec("GRANT XA_RECOVER_ADMIN ON *.* TO 'sluice'@'%'")
-	}
-	s.Exec("CREATE DATABASE shop")
+	return bedOn(t, s.In("shop"))
+}
+
+// bedOn is a bed of a server's database. The name, of which the server ID is derived, is the database's.
+func bedOn(t *testing.T, s *beds.Server) *bed {
 	return &bed{t: t, s: s, out: newOutbox(t), cfg: connector.Config{
-		connector.KeyName: "shop", keyHost: s.Host, keyPort: fmt.Sprint(s.Port), keyUser: "sluice", keyPassword: "secret", keyDatabase: "shop", keyTables: "*",
+		connector.KeyName: s.Database, keyHost: s.Host, keyPort: fmt.Sprint(s.Port), keyUser: "sluice", keyPassword: "secret", keyDatabase: s.Database, keyTables: "*",
 		keySnapshot: string(SnapshotInitial), keyPrefix: "p", keyFormat: FormatDataWorks, keyTimezone: "UTC", keyTLS: string(TLSPreferred), keyOversize: OversizeFail,
 	}}
+}
+
+// moved is the bed's connector with another server, which has an empty database of the same name and is nobody else's.
+func (b *bed) moved(opts ...beds.Option) *bed {
+	s := beds.Start(b.t, b.s.Flavor, opts...)
+	s.Account("sluice", "secret")
+	other := bedOn(b.t, s.In(b.s.Database))
+	other.out, other.cfg = b.out, b.cfg.Clone()
+	other.cfg[keyPort] = fmt.Sprint(s.Port)
+	return other
 }
 
 func (b *bed) deps() connector.Deps {
@@ -138,7 +211,7 @@ func (b *bed) run(choice ...string) *running {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	src.(*source).encoder = func(_ *Settings, srv *server) (format.Encoder, error) { return plain{srv.MariaDB()}, nil }
+	src.(*source).encoder = func(*Settings, *server) (format.Encoder, error) { return plain{}, nil }
 	ctx, cancel := context.WithCancel(b.t.Context())
 	r := &running{b: b, src: src, cancel: cancel, done: make(chan error, 1)}
 	start := connector.Start{Saved: maps.Clone(b.out.saved)}
@@ -179,17 +252,17 @@ func (r *running) ends() error {
 // rows are a table's rows as the server prints them.
 func (b *bed) rows(table string) []string {
 	var names []string
-	for _, c := range b.s.Query("SELECT column_name FROM information_schema.columns WHERE table_schema='shop' AND table_name='" + table + "' ORDER BY ordinal_position") {
+	for _, c := range b.s.Query("SELECT column_name FROM information_schema.columns WHERE table_schema=DATABASE() AND table_name='" + table + "' ORDER BY ordinal_position") {
 		names = append(names, *c[0])
 	}
 	var out []string
-	for _, r := range b.s.Query("SELECT * FROM shop.`" + table + "`") {
-		m := map[string]*string{}
-		for i, v := range r {
-			m[names[i]] = v
-		}
-		text, _ := json.Marshal(m)
-		out = append(out, string(text))
+	for _, r := range b.s.Query("SELECT * FROM `" + table + "`") {
+		out = append(out, string(appendLine(nil, names, func(i int) ([]byte, bool) {
+			if r[i] == nil {
+				return nil, true
+			}
+			return []byte(*r[i]), false
+		})))
 	}
 	slices.Sort(out)
 	return out
@@ -200,7 +273,7 @@ func (b *bed) equal(tables ...string) {
 	b.t.Helper()
 	deadline := time.Now().Add(40 * time.Second)
 	for {
-		wrong := ""
+		began, wrong := time.Now(), ""
 		for _, table := range tables {
 			want, got := b.rows(table), b.out.rowsOf("p_"+table)
 			if !slices.Equal(want, got) {
@@ -213,7 +286,7 @@ func (b *bed) equal(tables ...string) {
 		if time.Now().After(deadline) {
 			b.t.Fatalf("the facts do not add up to the tables:\n%s\naway: %v\nlog: %s\nposition: %s", wrong, b.out.aways, strings.Join(b.out.logs, "\n"), b.out.saved[savedPosition])
 		}
-		pause(50 * time.Millisecond)
+		pause(max(50*time.Millisecond, time.Since(began))) // looking at much takes long
 	}
 }
 

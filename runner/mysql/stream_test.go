@@ -14,7 +14,7 @@ import (
 // transaction's id; after a crash inside it the rest follows, each row once.
 func TestRule16HugeTransactionsInParts(t *testing.T) {
 	t.Parallel()
-	flavours(t, func(t *testing.T, b *bed) {
+	ownFlavours(t, func(t *testing.T, b *bed) {
 		b.s.Exec("CREATE TABLE shop.big (id INT PRIMARY KEY, v VARCHAR(2000))", "CREATE TABLE shop.other (id INT PRIMARY KEY, v VARCHAR(2000))",
 			"CREATE TABLE shop.n (i INT PRIMARY KEY)", "INSERT INTO shop.n VALUES (0),(1),(2),(3),(4),(5),(6),(7),(8),(9)")
 		b.cfg[keyTables] = "big, other"
@@ -79,7 +79,7 @@ func TestRule16HugeTransactionsInParts(t *testing.T) {
 // The server is killed and comes back, connections are killed: nothing is lost or doubled.
 func TestReconnects(t *testing.T) {
 	t.Parallel()
-	flavours(t, func(t *testing.T, b *bed) {
+	ownFlavours(t, func(t *testing.T, b *bed) {
 		b.s.Exec("CREATE TABLE shop.orders (id INT PRIMARY KEY AUTO_INCREMENT, v INT)")
 		b.run()
 		for i := range 6 {
@@ -107,7 +107,7 @@ func TestReconnects(t *testing.T) {
 // Compressed transactions (MySQL) and events (MariaDB), rotation, engines without transactions, CREATE … SELECT.
 func TestFormsOfTheLog(t *testing.T) {
 	t.Parallel()
-	flavours(t, func(t *testing.T, b *bed) {
+	ownFlavours(t, func(t *testing.T, b *bed) {
 		b.s.Exec("CREATE TABLE shop.a (id INT PRIMARY KEY, v TEXT)", "CREATE TABLE shop.m (id INT PRIMARY KEY, v TEXT) ENGINE=MyISAM")
 		if b.s.Flavor == beds.MySQL {
 			b.s.Exec("SET GLOBAL binlog_transaction_compression = ON")
@@ -142,7 +142,7 @@ func TestFormsOfTheLog(t *testing.T) {
 // Positions move although nothing of ours changes.
 func TestPositionMovesOnIdleTables(t *testing.T) {
 	t.Parallel()
-	flavours(t, func(t *testing.T, b *bed) {
+	ownFlavours(t, func(t *testing.T, b *bed) {
 		b.s.Exec("CREATE TABLE shop.a (id INT PRIMARY KEY)", "CREATE DATABASE other", "CREATE TABLE other.x (id INT PRIMARY KEY)")
 		b.run()
 		b.waitFor("a position", func() bool { return b.out.position().GTID != "" })
@@ -159,11 +159,11 @@ func TestPositionMovesOnIdleTables(t *testing.T) {
 func TestOversize(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, beds.MariaDB)
-	b.s.Exec("CREATE TABLE shop.a (id INT PRIMARY KEY, v TEXT)")
+	b.s.Exec("CREATE TABLE a (id INT PRIMARY KEY, v TEXT)")
 	b.out.limit = 5000
 	r := b.run()
 	b.waitFor("the copy", func() bool { return tableOf(b.out, "a").State == stateDone })
-	b.s.Exec("INSERT INTO shop.a VALUES (1,'x'), (2,REPEAT('y',6000)), (3,'z')")
+	b.s.Exec("INSERT INTO a VALUES (1,'x'), (2,REPEAT('y',6000)), (3,'z')")
 	var w *connector.WrongError
 	if err := r.ends(); !errors.As(err, &w) || w.Field != keyOversize {
 		t.Fatalf("%v", err)
@@ -179,7 +179,7 @@ func TestOversize(t *testing.T) {
 // Wrong settings end the reader, and are named with what to do.
 func TestWrongSettingsAreNamed(t *testing.T) {
 	t.Parallel()
-	b := newBed(t, beds.MariaDB)
+	b := ownBed(t, beds.MariaDB)
 	b.s.Exec("CREATE TABLE shop.a (id INT PRIMARY KEY, v TEXT)", "CREATE USER 'poor'@'%' IDENTIFIED BY 'x'", "GRANT SELECT ON shop.* TO 'poor'@'%'", "GRANT BINLOG MONITOR ON *.* TO 'poor'@'%'")
 	var w *connector.WrongError
 	for _, c := range []struct{ key, value, field, remedy string }{

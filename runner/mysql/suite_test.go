@@ -27,13 +27,19 @@ func TestSourceSuite(t *testing.T) {
 }
 
 func suiteBed(t *testing.T, flavor string) runnertest.SourceUnderTest {
-	s := beds.Start(t, flavor)
-	s.Account("sluice", "secret")
-	s.Exec("CREATE DATABASE shop", "CREATE TABLE shop.items (id INT PRIMARY KEY, v INT NOT NULL)")
+	var s *beds.Server
+	if strings.HasSuffix(t.Name(), "/away") { // the case that switches the server off
+		s = beds.Start(t, flavor)
+		s.Account("sluice", "secret")
+		s = s.In("shop")
+	} else {
+		s = mysql.Database(t, flavor)
+	}
+	s.Exec("CREATE TABLE items (id INT PRIMARY KEY, v INT NOT NULL)")
 	spec := mysql.Spec()
 	cfg := spec.Resolve(connector.Config{
-		connector.KeyName: "shop", "mysql.host": s.Host, "mysql.port": fmt.Sprint(s.Port), "mysql.user": "sluice", "mysql.password": "secret",
-		"mysql.database": "shop", "mysql.tables": "items", "topic.prefix": "p",
+		connector.KeyName: s.Database, "mysql.host": s.Host, "mysql.port": fmt.Sprint(s.Port), "mysql.user": "sluice", "mysql.password": "secret",
+		"mysql.database": s.Database, "mysql.tables": "items", "topic.prefix": "p",
 	}, connector.Env{Instance: "test", Region: "self-hosted"})
 	dialer := &net.Dialer{}
 	return runnertest.SourceUnderTest{
@@ -47,16 +53,16 @@ func suiteBed(t *testing.T, flavor string) runnertest.SourceUnderTest {
 		Change: func(t *testing.T, n int) {
 			switch id := n % 7; n % 5 {
 			case 0, 1, 2:
-				s.Exec(fmt.Sprintf("REPLACE INTO shop.items VALUES (%d, %d)", id, n))
+				s.Exec(fmt.Sprintf("REPLACE INTO items VALUES (%d, %d)", id, n))
 			case 3:
-				s.Exec(fmt.Sprintf("INSERT INTO shop.items VALUES (%d, %d)", 100+n, n))
+				s.Exec(fmt.Sprintf("INSERT INTO items VALUES (%d, %d)", 100+n, n))
 			default: // of one that is there
-				s.Exec(fmt.Sprintf("DELETE FROM shop.items WHERE id = %d", 100+n-1))
+				s.Exec(fmt.Sprintf("DELETE FROM items WHERE id = %d", 100+n-1))
 			}
 		},
 		Content: func(*testing.T) map[string]string {
 			out := map[string]string{}
-			for _, r := range s.Query("SELECT id, v FROM shop.items") {
+			for _, r := range s.Query("SELECT id, v FROM items") {
 				out[*r[0]] = *r[1]
 			}
 			return out
@@ -70,7 +76,7 @@ func suiteBed(t *testing.T, flavor string) runnertest.SourceUnderTest {
 				s.Start()
 			}
 		},
-		Part: "shop.items",
+		Part: s.Database + ".items",
 	}
 }
 

@@ -14,9 +14,7 @@ import (
 // name that it is issued for counts with verify_identity only.
 func TestTLS(t *testing.T) {
 	t.Parallel()
-	s := beds.StartMySQL(t)
-	shop(s)
-	s.Account("sluice", "secret")
+	s := shop(t, beds.MySQL)
 	ca, err := os.ReadFile(filepath.Join(s.Value("SELECT @@datadir"), "ca.pem"))
 	if err != nil {
 		t.Fatal(err)
@@ -43,9 +41,7 @@ func TestTLS(t *testing.T) {
 			t.Errorf("%s: %+v", tt.mode, f)
 		}
 	}
-	plain := beds.StartMariaDB(t)
-	shop(plain)
-	plain.Account("sluice", "secret")
+	plain := shop(t, beds.MariaDB)
 	if f := findings(t, resolved(t, plain, keyTLS, string(TLSRequired)), nil)["TLS"]; f.Status != connector.FindingFailed || !strings.Contains(f.Detail, "does not offer TLS") {
 		t.Errorf("required of a server without: %+v", f)
 	}

@@ -70,14 +70,14 @@ func TestRule18XATransactions(t *testing.T) {
 			t.Errorf("%d inserts", n)
 		}
 	}
-	flavours(t, run)
-	t.Run("file", func(t *testing.T) { t.Parallel(); run(t, newBed(t, beds.MySQL, beds.NoGTID())) })
+	ownFlavours(t, run)
+	t.Run("file", func(t *testing.T) { t.Parallel(); run(t, ownBed(t, beds.MySQL, beds.NoGTID())) })
 }
 
 // Rule 18: no start point behind an undecided PREPARE; who waits for it says for which.
 func TestRule18StartWaitsForPrepared(t *testing.T) {
 	t.Parallel()
-	flavours(t, func(t *testing.T, b *bed) {
+	ownFlavours(t, func(t *testing.T, b *bed) {
 		b.s.Exec("CREATE TABLE shop.a (id INT PRIMARY KEY, v VARCHAR(3000))")
 		b.prepare("'early'", "INSERT INTO shop.a VALUES (1,'one')")
 		b.run()
@@ -94,7 +94,7 @@ func TestRule18StartWaitsForPrepared(t *testing.T) {
 // Rule 17 and 18: a transaction that is prepared while a table is copied.
 func TestRule18PreparedDuringCopy(t *testing.T) {
 	t.Parallel()
-	flavours(t, func(t *testing.T, b *bed) {
+	ownFlavours(t, func(t *testing.T, b *bed) {
 		b.s.Exec("CREATE TABLE shop.a (id INT PRIMARY KEY, v INT, note VARCHAR(60))")
 		b.insertMany("a", 6000, number)
 		b.cfg[keyChunk] = "200"
@@ -121,7 +121,7 @@ func TestRule18PreparedDuringCopy(t *testing.T) {
 // one that was prepared before the start is a Gap, never a silent loss.
 func TestRule18WithoutXARecover(t *testing.T) {
 	t.Parallel()
-	b := newBed(t, beds.MySQL)
+	b := ownBed(t, beds.MySQL)
 	b.s.Exec("REVOKE XA_RECOVER_ADMIN ON *.* FROM 'sluice'@'%'", "CREATE TABLE shop.a (id INT PRIMARY KEY, v VARCHAR(3000))", "CREATE DATABASE other", "CREATE TABLE other.o (id INT PRIMARY KEY)")
 	b.prepare("'early'", "INSERT INTO shop.a VALUES (1,'one')")
 	b.prepare("'dropped'", "INSERT INTO shop.a VALUES (5,'five')")
