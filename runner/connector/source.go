@@ -132,6 +132,11 @@ type Snapshotter interface {
 type SourcePosition struct {
 	Partition map[string]any `json:"partition"`
 	Offset    map[string]any `json:"offset"` // nil: to be removed
+
+	// Title and Brief are for people: what it is the position of, and where that is. Set by Show; empty: they see
+	// Partition and Offset.
+	Title string `json:"-"`
+	Brief string `json:"-"`
 }
 
 // OffsetTopic is the member of a SourcePosition's Offset that names the topic to which

@@ -49,6 +49,8 @@ type Spec struct {
 	// Preview shows what the records would become, and writes nothing. A source
 	// ignores the records and reads its own rows.
 	Preview func(ctx context.Context, cfg Config, deps Deps, records []record.Record) ([]Sample, error)
+	// Topics lists what a source would write to now, and writes nothing; nil for a sink.
+	Topics func(ctx context.Context, cfg Config, deps Deps) ([]SourceTopic, error)
 	// NewSink makes a task's sink; exactly one of NewSink and NewSource is set.
 	NewSink   func(ctx context.Context, cfg Config, deps Deps) (Sink, error)
 	NewSource func(ctx context.Context, cfg Config, deps Deps) (Source, error)
@@ -61,6 +63,15 @@ type Spec struct {
 	// Reach names what the configuration would dial, for the checks of addresses
 	// written as IPs and for the Internet access page: "host:port" each.
 	Reach func(Config, Env) []Endpoint
+}
+
+// SourceTopic is a topic that a source writes to.
+type SourceTopic struct {
+	Name       string
+	From       string   // what becomes its messages: a table
+	Key        []string // columns that messages are keyed by; none: they have no key
+	Partitions int      // that it has, or is made with
+	Exists     bool     // it is taken as it is
 }
 
 // Place is where a record stands at a destination.

@@ -57,6 +57,21 @@ func (s *Service) Preview(ctx context.Context, instance string, t Trial) ([]conn
 	return out, nil
 }
 
+// SourceTopics lists the topics that a source would write to. Nothing is written.
+func (s *Service) SourceTopics(ctx context.Context, instance string, t Trial) ([]connector.SourceTopic, error) {
+	c, row, err := s.trial(ctx, instance, t)
+	if err != nil || c.spec.Topics == nil {
+		return nil, err
+	}
+	if err := s.live.take(ActorFrom(ctx).Name, s.now()); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, previewTimeout)
+	defer cancel()
+	out, err := c.spec.Topics(ctx, c.resolved, s.sup.Deps(c.instance, row.Name, row.UUID, c.resolved))
+	return out, fromSupervisor(err)
+}
+
 // clipBody keeps a sample readable and the answer small; bytes that are no text are
 // shown escaped.
 func clipBody(body string) string {

@@ -81,6 +81,49 @@ func (s *Settings) becomes(t listed) string {
 	return fmt.Sprintf("%s%s, %s; about %s", topic, key, plural(Partitions(len(t.key) > 0), "partition", "partitions"), plural64(t.rows, "row", "rows"))
 }
 
+// sourceTopics lists the topics of the tables that the settings name now.
+func sourceTopics(ctx context.Context, cfg connector.Config, deps connector.Deps) ([]connector.SourceTopic, error) {
+	s, err := Decode(cfg, deps.Env)
+	if err != nil {
+		return nil, err
+	}
+	x, err := openSession(ctx, &s, deps)
+	if err != nil {
+		return nil, err
+	}
+	defer x.Close()
+	sv, err := readFacts(x)
+	if err != nil {
+		return nil, s.classify("reading the server's settings", err)
+	}
+	tables, err := listTables(ctx, x, s.Database)
+	if err != nil {
+		return nil, s.classify("listing tables", err)
+	}
+	var out []connector.SourceTopic
+	patterns := sv.tables(&s)
+	for _, t := range tables {
+		if !patterns.Match(t.name) {
+			continue
+		}
+		topic := connector.SourceTopic{From: t.name, Key: t.key, Partitions: Partitions(len(t.key) > 0)}
+		if topic.Name, err = s.Topic(t.name); err != nil {
+			return nil, err
+		}
+		if deps.Cluster != nil {
+			there, exists, err := deps.Cluster.Topic(ctx, topic.Name)
+			if err != nil {
+				return nil, clusterAway(err)
+			}
+			if topic.Exists = exists; exists {
+				topic.Partitions = there.Partitions
+			}
+		}
+		out = append(out, topic)
+	}
+	return out, nil
+}
+
 // written is a table's name as mysql.tables has it.
 func written(name string) string {
 	if strings.ContainsAny(name, ",*?.`") || strings.TrimSpace(name) != name {

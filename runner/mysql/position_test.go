@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/sluice-io/sluice/runner/connector"
@@ -127,3 +129,28 @@ func TestPositionsShowAndSet(t *testing.T) {
 }
 
 func asField(err error, f *connector.FieldError) bool { return errors.As(err, f) }
+
+func TestPositionsInWords(t *testing.T) {
+	t.Parallel()
+	saved := connector.Saved{
+		savedPosition:    []byte(`{"flavor":"mariadb","mode":"gtid","gtid":"0-1-28","file":"binlog.000001","pos":852974,"time":1795399419000}`),
+		savedTable + "a": []byte(`{"state":"done","topic":"p_a","rows":1}`), savedTable + "b": []byte(`{"state":"copying","topic":"p_b","rows":2048}`),
+		savedTable + "c": []byte(`{"state":"waiting"}`), savedTable + "d": []byte(`{"state":"done","topic":"p_d"}`),
+	}
+	list, err := showPositions(connector.Config{keyPrefix: "p"}, saved)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, p := range list {
+		got = append(got, p.Title+": "+p.Brief)
+	}
+	want := []string{"Binary log: GTID 0-1-28, binlog.000001 at 852974, 23 Nov 2026 02:03:39 UTC", "Table a: copied, 1 row → p_a", "Table b: being copied, 2,048 rows so far → p_b",
+		"Table c: waits to be copied", "Table d: followed → p_d"}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+	if b, err := json.Marshal(list[0]); err != nil || strings.Contains(string(b), "Binary log") {
+		t.Errorf("as REST shows it: %s %v", b, err)
+	}
+}

@@ -2,6 +2,8 @@ package mysql
 
 import (
 	"encoding/json"
+	"errors"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -67,5 +69,26 @@ func TestPreviewOfWhatCannotBeRead(t *testing.T) {
 	_, err = preview(t.Context(), resolved(t, s, keyPassword, "wrong"), connector.Deps{Dial: dialer()}, nil)
 	if connector.CauseOf(err) != connector.CauseWrong {
 		t.Errorf("a wrong password: %v", err)
+	}
+}
+
+// TestSourceTopics lists the topics of the tables that are named, those that exist as they are.
+func TestSourceTopics(t *testing.T) {
+	t.Parallel()
+	s := beds.StartMariaDB(t)
+	shop(s)
+	s.Account("sluice", "secret")
+	deps := connector.Deps{Env: connector.Env{Instance: "here"}, Dial: dialer(), Cluster: cluster{room: -1, topics: map[string]connector.TopicShape{"shop_notes": {Name: "shop_notes", Partitions: 4}}}}
+	got, err := sourceTopics(t.Context(), resolved(t, s, keyTables, "*es"), deps)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []connector.SourceTopic{{Name: "shop_lines", From: "lines", Key: []string{"order_id", "line"}, Partitions: 6}, {Name: "shop_notes", From: "notes", Partitions: 4, Exists: true}}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v", got)
+	}
+	var w *connector.WrongError
+	if _, err := sourceTopics(t.Context(), resolved(t, s, keyPassword, "wrong"), deps); !errors.As(err, &w) || w.Field != keyPassword {
+		t.Errorf("with a wrong password: %v", err)
 	}
 }

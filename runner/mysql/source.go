@@ -88,6 +88,7 @@ func (s *source) Run(ctx context.Context, start connector.Start, out connector.O
 	if ctx.Err() != nil {
 		return nil
 	}
+	out.Progress(r.progressOf(time.Now())) // as far as it came
 	var o *outletError
 	if errors.As(err, &o) {
 		return o.err

@@ -26,6 +26,7 @@ func Spec() connector.Spec {
 		Reach:          reach,
 		Check:          check,
 		Preview:        preview,
+		Topics:         sourceTopics,
 		NewSource:      newSource,
 		Positions:      positions(),
 	}
@@ -92,7 +93,7 @@ func writeFields() []connector.Field {
 			Options: []connector.Option{
 				{Value: FormatDataWorks, Label: "DataWorks", Help: "schema, payload and version; an update is two messages, before and after."},
 				{Value: FormatDebezium, Label: "Debezium", Help: "The envelope of Debezium's MySQL connector as JSON without schemas, one message a change."}},
-			Help: "Keys are the primary key in either; see the formats page for samples."},
+			Help: "Keys are the primary key in either. The preview shows rows of yours in it."},
 		{Key: keyTimezone, Label: "Time zone", Kind: connector.String, Shapes: true, Default: connector.Const("GMT+08:00"), Validate: connector.ValidZone,
 			Help: "DATE and DATETIME are wall time in it, TIMESTAMP is printed in it: GMT±hh:mm or a name such as Asia/Shanghai."},
 		{Key: keyTinyInt1, Label: "TINYINT(1)", Kind: connector.Enum, Shapes: true, Advanced: true, Default: connector.Const(TinyInt1Long),
