@@ -157,6 +157,9 @@ type ConnectorSnapshotPage struct {
 
 // brief are the first few values of a position, for its closed fold.
 func (r SourcePositionRow) brief() string {
+	if r.Brief != "" {
+		return r.Brief
+	}
 	var parts []string
 	for _, p := range r.Pairs {
 		if len(parts) < 6 && len(p.Value) <= 60 {
@@ -168,7 +171,8 @@ func (r SourcePositionRow) brief() string {
 
 // SourcePositionRow is one position of a source, in its own words.
 type SourcePositionRow struct {
-	Name  string // the partition, "server: db-1"
+	Name  string // what it is the position of: "Table orders", or the partition, "server: db-1"
+	Brief string // where that is, for people; empty: the first few of Pairs
 	Pairs []components.Pair
 	Open  bool
 	Field components.Field // of the form: the offset as JSON

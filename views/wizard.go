@@ -63,11 +63,12 @@ type WizardPreviewPage struct {
 	WizardFrame
 	Problems  []WizardProblem
 	Samples   []Sample
-	Source    bool   // rows become messages, instead of records something else
-	Reading   bool   // the samples are still being made
-	Why       string // why there are no samples
-	Live      string // URL the samples ask for themselves again
-	Again     string // URL that takes new samples
+	Source    bool               // rows become messages, instead of records something else
+	Topics    []components.Going // of a source: where its messages go
+	Reading   bool               // the samples are still being made
+	Why       string             // why there are no samples
+	Live      string             // URL the samples ask for themselves again
+	Again     string             // URL that takes new samples
 	Resources []components.Going
 	Manual    bool // resources are named by hand
 	Stands    string

@@ -168,11 +168,16 @@ func (c *Console) connectorSnapshotSubmit(q *request) error {
 func sourcePositionRows(ctx context.Context, rows []connector.SourcePosition, form bool) []views.SourcePositionRow {
 	out := make([]views.SourcePositionRow, len(rows))
 	for i, p := range rows {
-		row := views.SourcePositionRow{Name: pairsText(p.Partition)}
+		row := views.SourcePositionRow{Name: p.Title, Brief: p.Brief}
+		if row.Name == "" {
+			row.Name = pairsText(p.Partition)
+		} else {
+			row.Pairs = []components.Pair{{Key: text.T(ctx, "source_position.partition"), Value: compactJSON(p.Partition), Mono: true}}
+		}
 		for _, k := range slices.Sorted(maps.Keys(p.Offset)) {
 			row.Pairs = append(row.Pairs, components.Pair{Key: k, Value: valueText(p.Offset[k]), Mono: true})
 		}
-		if len(row.Pairs) == 0 {
+		if len(p.Offset) == 0 {
 			row.Pairs = []components.Pair{{Key: text.T(ctx, "tasks.position"), Value: text.T(ctx, "source_position.none")}}
 		}
 		if form {

@@ -136,6 +136,36 @@ func prettyJSON(v any) string {
 	return strings.TrimSuffix(out.String(), "\n")
 }
 
+// tried is what a configuration would do: what records become and, of a source, the topics that it writes to.
+type tried struct {
+	samples []connector.Sample
+	topics  []connector.SourceTopic
+}
+
+func (c *Console) tried(ctx context.Context, instance string, trial control.Trial) (out tried, err error) {
+	if out.topics, err = c.control.SourceTopics(ctx, instance, trial); err != nil {
+		return out, err
+	}
+	out.samples, err = c.control.Preview(ctx, instance, trial)
+	return out, err
+}
+
+// sourceTopics shows the topics that tables become.
+func sourceTopics(ctx context.Context, list []connector.SourceTopic) []components.Going {
+	var out []components.Going
+	for _, t := range list {
+		note := []string{text.N(ctx, "preview.partitions", int64(t.Partitions)), text.T(ctx, "preview_source.no_key")}
+		if len(t.Key) > 0 {
+			note[1] = text.T(ctx, "preview_source.keyed", strings.Join(t.Key, ", "))
+		}
+		if t.Exists {
+			note = append(note, text.T(ctx, "preview_source.exists"))
+		}
+		out = append(out, components.Going{Kind: "layers", Name: t.Name, Note: text.T(ctx, "preview_source.topic", t.From, strings.Join(note, ", "))})
+	}
+	return out
+}
+
 // samples shows what real records would become, as far as they are there.
 func (c *Console) samples(q *request, d wizardDraft, m *views.WizardPreviewPage) {
 	trial, instance := control.Trial{Config: d.config(), Draft: d.ID}, q.instance()
@@ -144,7 +174,7 @@ func (c *Console) samples(q *request, d wizardDraft, m *views.WizardPreviewPage)
 	if q.Query("again") == "1" && !q.fragment() {
 		c.later.forget(key)
 	}
-	value, err, ok := c.later.get(q, key, previewHead, func(ctx context.Context) (any, error) { return c.control.Preview(ctx, instance, trial) })
+	value, err, ok := c.later.get(q, key, previewHead, func(ctx context.Context) (any, error) { return c.tried(ctx, instance, trial) })
 	switch {
 	case !ok:
 		m.Reading, m.Live, m.Page.Refresh = true, m.URL, 2
@@ -152,11 +182,12 @@ func (c *Console) samples(q *request, d wizardDraft, m *views.WizardPreviewPage)
 		m.Why = control.AsError(err).Error()
 		c.later.forget(key)
 	default:
-		list, _ := value.([]connector.Sample)
-		for i, s := range list {
+		tried, _ := value.(tried)
+		m.Topics = sourceTopics(q.Request.Context(), tried.topics)
+		for i, s := range tried.samples {
 			sample := views.Sample{ID: fmt.Sprintf("sample-%d", i), Title: s.Title, Media: s.MediaType, Key: s.Key, Body: s.Body, Refused: s.Refused}
 			if m.Source {
-				sample.Media, sample.Body = text.T(q.Request.Context(), "preview_source.value")+", "+s.MediaType, indented(s.Body)
+				sample.Media, sample.Body = text.T(q.Request.Context(), "preview_source.value")+", "+s.MediaType, laidOut(s.Body)
 			}
 			if s.Source.Topic != "" && s.Source.Offset >= 0 {
 				sample.Source = text.T(q.Request.Context(), "preview.offset", s.Source.Topic, s.Source.Partition, components.Number(s.Source.Offset))
@@ -164,15 +195,6 @@ func (c *Console) samples(q *request, d wizardDraft, m *views.WizardPreviewPage)
 			m.Samples = append(m.Samples, sample)
 		}
 	}
-}
-
-// indented lays JSON out for reading; what is no JSON stays as it is.
-func indented(body string) string {
-	var out bytes.Buffer
-	if json.Indent(&out, []byte(body), "", "  ") != nil {
-		return body
-	}
-	return out.String()
 }
 
 // wizardFinish makes the connector of a draft, and deploys it when that was asked for.

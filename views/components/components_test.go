@@ -237,3 +237,25 @@ func luminance(hex string) float64 {
 	}
 	return sum
 }
+
+// TestFindingsAreCounted where there are too many checks to see at once; steps without a result are not counted.
+func TestFindingsAreCounted(t *testing.T) {
+	t.Parallel()
+	list := []Finding{{Name: "a", Status: "ok", Detail: "It is."}, {Name: "b", Status: "ok"}, {Name: "c", Status: "failed", Remedy: "Mend it."}, {Name: "d", Status: "skipped", Remedy: "Think."}, {Name: "e", Status: "skipped"}, {Name: "f", Status: "running"}}
+	doc := show(t, t.Context(), Findings(list, ""))
+	if got := doc.Find(".findings-sum").Text(); got != "1 failed, 2 passed, 1 remark, 1 skipped, 1 under way" {
+		t.Errorf("counted: %q", got)
+	}
+	if got := doc.Find(".finding").Eq(3).Find(".visually-hidden").Text(); got != "Remark" {
+		t.Errorf("a check with something to think about is told as %q", got)
+	}
+	if n := show(t, t.Context(), Findings(list[:5], "")).Find(".findings-sum").Length(); n != 0 {
+		t.Error("a few checks are counted")
+	}
+	for i := range list {
+		list[i].Detail = ""
+	}
+	if n := show(t, t.Context(), Findings(list, "")).Find(".findings-sum").Length(); n != 0 {
+		t.Error("steps are counted as if they were checks")
+	}
+}

@@ -1,5 +1,12 @@
 package components
 
+import (
+	"context"
+	"strings"
+
+	"github.com/sluice-io/sluice/views/text"
+)
+
 // Tone is what a colour means. A tone never stands alone: an icon and a word go with it.
 type Tone string
 
@@ -77,6 +84,36 @@ func FindingLook(status string) Look {
 		"skipped": {Icon: "circle-slash", Text: "finding.skipped", Tone: ToneIdle},
 		"running": {Icon: "loader-circle", Text: "finding.running", Tone: ToneInfo, Moves: true},
 	}, status)
+}
+
+// look is how a check is shown. One that found something to think about, but nothing wrong, is a remark.
+func (f Finding) look() Look {
+	if f.Status == "skipped" && f.Remedy != "" {
+		return Look{Icon: "info", Text: "finding.remark", Tone: ToneInfo}
+	}
+	return FindingLook(f.Status)
+}
+
+// counted says how many checks came out how, where there are too many to see at once; "" where there are few.
+func counted(ctx context.Context, list []Finding) string {
+	told := false
+	n := map[string]int64{}
+	for _, f := range list {
+		told = told || f.Detail != ""
+		n[f.look().Text]++
+	}
+	words := []struct{ of, text string }{{"finding.failed", "finding.failed_n"}, {"finding.ok", "finding.ok_n"}, {"finding.remark", "finding.remark_n"},
+		{"finding.skipped", "finding.skipped_n"}, {"finding.running", "finding.running_n"}}
+	if !told || len(list) < 6 { // steps of a deployment have no details
+		return ""
+	}
+	var parts []string
+	for _, w := range words {
+		if n[w.of] > 0 {
+			parts = append(parts, text.N(ctx, w.text, n[w.of]))
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 // LevelLook returns how a log level is shown: DEBUG, INFO, WARN, ERROR.

@@ -37,7 +37,7 @@ func addSource(out map[string]templ.Component) {
 	page := func(state, cause, remedy string) views.ConnectorPage {
 		stats := figures()
 		stats[2] = components.Stat{Label: "Copied", Value: "2", Sub: "of 5 tables"}
-		stats[3].Sub = "of the newest change read"
+		stats[3].Sub = "of the newest change"
 		charts := hour()
 		return views.ConnectorPage{ConnectorFrame: sourceFrame(0, state, cause, remedy), Deployed: true, Stats: stats, Charts: append(charts[:2:2], charts[3]), Worker: "node-1",
 			Source: &views.SourceReader{State: state, Cause: cause, Remedy: remedy, Node: "node-1", Position: "/p", Behind: 40 * time.Second, Delivered: 12_524_237, Diverted: 17, Last: before(time.Second), Restart: "/r", SnapshotURL: "/s", Parts: sourceParts()}}
@@ -71,11 +71,22 @@ func addSource(out map[string]templ.Component) {
 	snapshot.Why = "The reader does not run at the moment. Resume the connector, or wait until it has started."
 	out["source-snapshot-not-now"] = views.ConnectorSnapshot(snapshot)
 	addSourcePosition(out)
+	preview := views.WizardPreviewPage{WizardFrame: views.WizardFrame{Page: frame("Step 4: Preview", shopChanges), Sub: "on instance orders-prod", Steps: wizardSteps(3), URL: "/s4", Back: "/s3", Close: "/", Discard: "/discard"}, Source: true, JSON: "{}", Curl: "curl", Again: "/again",
+		Resources: []components.Going{{Kind: "layers", Name: "connect-offset-shop", Note: "Task Offset Topic"}},
+		Topics: []components.Going{{Kind: "layers", Name: "shop_order_lines_of_the_northern_warehouse_2026", Note: "from order_lines_of_the_northern_warehouse_2026: 6 partitions, key order_id, line_number, variant"},
+			{Kind: "layers", Name: "shop_page_views", Note: "from page_views: 1 partition, no key, exists already"}},
+		Samples: []views.Sample{{ID: "s1", Title: "shop_orders, partition 3", Media: "value, application/json", Key: `{"id":1}`, Body: "{\n  \"schema\": {}\n}"},
+			{ID: "s2", Title: "shop_notes, partition 0", Media: "value, application/json", Key: `{"id":2}`, Refused: "A message of 2.1 MiB is larger than the topic takes (1.0 MiB): the reader would stop here."}}}
+	out["source-preview"] = views.WizardPreview(preview)
+	preview.Samples, preview.Topics, preview.Reading, preview.Live = nil, nil, true, "/live"
+	out["source-preview-reading"] = views.WizardPreview(preview)
+	preview.Reading, preview.Live = false, ""
+	out["source-preview-empty"] = views.WizardPreview(preview)
 }
 
 func addSourcePosition(out map[string]templ.Component) {
-	rows := []views.SourcePositionRow{{Name: "server: shop", Open: true, Pairs: []components.Pair{{Key: "gtid", Value: "0-1-48211", Mono: true}, {Key: "file", Value: "binlog.000076", Mono: true}, {Key: "pos", Value: "19937451", Mono: true}, {Key: "ts", Value: "2026-03-14T17:05:00Z", Mono: true}}},
-		{Name: "server: shop, table: orders", Pairs: []components.Pair{{Key: "state", Value: "copying"}, {Key: "frontier", Value: "[4100233]"}, {Key: "topic", Value: "shop_orders"}}}}
+	rows := []views.SourcePositionRow{{Name: "Binary log", Brief: "GTID 0-1-48211, binlog.000076 at 19937451, 14 Mar 2026 17:05:00 UTC", Open: true, Pairs: []components.Pair{{Key: "gtid", Value: "0-1-48211", Mono: true}, {Key: "file", Value: "binlog.000076", Mono: true}, {Key: "pos", Value: "19937451", Mono: true}, {Key: "ts", Value: "2026-03-14T17:05:00Z", Mono: true}}},
+		{Name: "Table orders", Brief: "being copied, 4,100,233 rows so far → shop_orders", Pairs: []components.Pair{{Key: "state", Value: "copying"}, {Key: "frontier", Value: "[4100233]"}, {Key: "topic", Value: "shop_orders"}}}}
 	out["source-position"] = views.ConnectorPosition(views.ConnectorPositionPage{ConnectorFrame: sourceFrame(4, "RUNNING", "", ""), Source: rows, Why: "Positions can be changed only while the connector is stopped.", StopURL: "/stop"})
 	rows[0].Field = components.Field{Key: "offset.a", Kind: components.KindTextarea, Label: "New position as JSON", Help: "Left unchanged, it stays.", Value: "{\n  \"gtid\": \"0-1-48211\",\n}", Mono: true, Rows: 5, Error: "This is no JSON object: invalid character '}' looking for beginning of object key string"}
 	out["source-position-stopped"] = views.ConnectorPosition(views.ConnectorPositionPage{ConnectorFrame: sourceFrame(4, "STOPPED", "", ""), Source: rows, URL: "/p"})
