@@ -63,6 +63,7 @@ func (c *camera) databaseWizard(d *databases) {
 	c.until("the tables to be listed", `document.querySelectorAll('main [type=checkbox][name="mysql.tables"]').length > 3`)
 	for _, table := range []string{"customers", "orders", "order_items", "page_views"} {
 		c.set("mysql.tables", table)
+		c.until("the page after "+table, `!document.querySelector('.htmx-request')`)
 	}
 	c.script(`(document.getElementById('field-f-mysql-database').scrollIntoView(), '')`)
 	c.take("mysql-wizard-tables")
