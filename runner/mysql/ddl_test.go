@@ -106,10 +106,10 @@ func TestSchemaChanges(t *testing.T) {
 func TestTableIsFollowedFromItsCreate(t *testing.T) {
 	t.Parallel()
 	flavours(t, func(t *testing.T, b *bed) {
-		b.s.Exec("CREATE TABLE shop.a (id INT PRIMARY KEY, v INT)", "INSERT INTO shop.a VALUES (1,1)")
+		b.s.Exec("CREATE TABLE a (id INT PRIMARY KEY, v INT)", "INSERT INTO a VALUES (1,1)")
 		r := b.run()
 		b.equal("a")
-		b.s.Exec("CREATE TABLE shop.c (id INT PRIMARY KEY, v INT)", "INSERT INTO shop.c VALUES (1,1),(2,2)", "UPDATE shop.c SET v = 9 WHERE id = 1", "DELETE FROM shop.c WHERE id = 2")
+		b.s.Exec("CREATE TABLE c (id INT PRIMARY KEY, v INT)", "INSERT INTO c VALUES (1,1),(2,2)", "UPDATE c SET v = 9 WHERE id = 1", "DELETE FROM c WHERE id = 2")
 		b.equal("c")
 		if got, want := b.out.ops("p_c"), []string{"CREATE", "insert", "insert", "before", "insert", "delete"}; !slices.Equal(got, want) {
 			t.Errorf("c: %v", got)
@@ -121,11 +121,11 @@ func TestTableIsFollowedFromItsCreate(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.s.Exec( // all of it is over when the log is read
-			"CREATE TABLE shop.d (id INT PRIMARY KEY, v INT)", "INSERT INTO shop.d VALUES (1,1)", "DROP TABLE shop.d",
-			"CREATE TABLE shop.e (id INT PRIMARY KEY)", "DROP TABLE shop.e",
-			"CREATE TABLE shop.f (id INT PRIMARY KEY, v INT)", "INSERT INTO shop.f VALUES (1,1)", "RENAME TABLE shop.f TO shop.h", "UPDATE shop.h SET v = 2",
-			"CREATE TABLE shop.i (id INT PRIMARY KEY, v INT)", "INSERT INTO shop.i VALUES (5,5)",
-			"CREATE TABLE IF NOT EXISTS shop.i (id INT PRIMARY KEY, v INT)", "UPDATE shop.i SET v = 6")
+			"CREATE TABLE d (id INT PRIMARY KEY, v INT)", "INSERT INTO d VALUES (1,1)", "DROP TABLE d",
+			"CREATE TABLE e (id INT PRIMARY KEY)", "DROP TABLE e",
+			"CREATE TABLE f (id INT PRIMARY KEY, v INT)", "INSERT INTO f VALUES (1,1)", "RENAME TABLE f TO h", "UPDATE h SET v = 2",
+			"CREATE TABLE i (id INT PRIMARY KEY, v INT)", "INSERT INTO i VALUES (5,5)",
+			"CREATE TABLE IF NOT EXISTS i (id INT PRIMARY KEY, v INT)", "UPDATE i SET v = 6")
 		b.run()
 		b.equal("a", "c", "h", "i")
 		for topic, want := range map[string][]string{"p_d": {"insert", "ERASE"}, "p_e": nil, "p_f": {"insert", "RENAME"}} {

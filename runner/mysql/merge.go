@@ -206,12 +206,10 @@ func (r *reader) takeChunk(c *chunk) error {
 		m.view = c
 		return nil
 	}
-	if t.state.Key != c.key {
-		if t.state.Frontier != nil && t.state.Key != "" {
-			return r.keyChanged(t)
-		}
-		t.state.Key = c.key
+	if c.changed || t.state.Frontier != nil && t.state.Key != "" && t.state.Key != c.key {
+		return r.keyChanged(t)
 	}
+	t.state.Key = c.key
 	if !c.eof { // what lies behind the chunk is the next one's
 		for k, f := range c.folds {
 			above, err := r.above(f.def, f.key, c.last)

@@ -19,8 +19,10 @@ func (r *reader) writeChunk(ctx context.Context, c *chunk) error {
 	}
 	if c.eof {
 		r.copyDone(t)
+		r.copier.letGo()
 	} else {
 		t.state.Frontier = c.last
+		r.copier.giveBack(c)
 	}
 	r.touch(t)
 	return r.mark(ctx)

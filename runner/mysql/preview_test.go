@@ -75,9 +75,7 @@ func TestPreviewOfWhatCannotBeRead(t *testing.T) {
 // TestSourceTopics lists the topics of the tables that are named, those that exist as they are.
 func TestSourceTopics(t *testing.T) {
 	t.Parallel()
-	s := beds.StartMariaDB(t)
-	shop(s)
-	s.Account("sluice", "secret")
+	s := shop(t, beds.MariaDB)
 	deps := connector.Deps{Env: connector.Env{Instance: "here"}, Dial: dialer(), Cluster: cluster{room: -1, topics: map[string]connector.TopicShape{"shop_notes": {Name: "shop_notes", Partitions: 4}}}}
 	got, err := sourceTopics(t.Context(), resolved(t, s, keyTables, "*es"), deps)
 	if err != nil {

@@ -53,17 +53,20 @@ type mark struct {
 
 // chunk is rows of a table that were read together.
 type chunk struct {
-	job    *copyJob
-	def    *row.Table
-	key    string // which columns are the key
-	after  []row.Value
-	last   []row.Value // the last row's key; nothing above it was read
-	eof    bool        // nothing lies above
-	rows   []row.Row
-	bytes  int64
-	reach  filePos // the stream is to reach it before the rows are written
-	folds  map[string]*fold
-	origin format.Origin
+	job   *copyJob
+	def   *row.Table
+	key   string // which columns are the key
+	after []row.Value
+	last  []row.Value // the last row's key; nothing above it was read
+	eof   bool        // nothing lies above
+	// changed: the table's key is another than that of the chunks before; there are no rows.
+	changed bool
+	rows    []row.Row
+	store   *rowStore // that has the rows; nil in a part of a view
+	bytes   int64
+	reach   filePos // the stream is to reach it before the rows are written
+	folds   map[string]*fold
+	origin  format.Origin
 	// ordered: keys are compared here, as the server does.
 	ordered bool
 	more    <-chan *chunk // of a view: the rows
@@ -93,12 +96,13 @@ type copier struct {
 	dec  row.Decoder
 	size int64 // of a row, lately
 
-	announced *announce // with the last chunk
+	announced *announce      // with the last chunk
+	spare     chan *rowStore // memory for chunks to come
 }
 
 func startCopier(ctx context.Context, s *Settings, deps connector.Deps, srv *server) *copier {
 	ctx, cancel := context.WithCancel(ctx)
-	c := &copier{set: s, deps: deps, srv: srv, jobs: make(chan *copyJob, 1), out: make(chan any), ctx: ctx, cancel: cancel, ended: make(chan struct{})}
+	c := &copier{set: s, deps: deps, srv: srv, jobs: make(chan *copyJob, 1), out: make(chan any), spare: make(chan *rowStore, spareStores), ctx: ctx, cancel: cancel, ended: make(chan struct{})}
 	go c.serve(ctx)
 	return c
 }

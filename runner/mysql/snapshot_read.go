@@ -40,8 +40,7 @@ func (c *copier) readChunk(job *copyJob, m mark) (*chunk, error) {
 	}
 	ch := &chunk{job: job, def: def, key: keySignature(def), after: job.after, ordered: ordered(def)}
 	if !chunkable(def) || job.key != "" && job.key != ch.key {
-		ch.last, ch.key = nil, ch.key+"?" // the reader sees that the key is another, and begins anew
-		ch.eof = true
+		ch.changed, ch.eof = true, true
 		_, err := c.conn.Execute("COMMIT")
 		return ch, err
 	}
@@ -214,26 +213,26 @@ func aboveSQL(def *row.Table, bound []row.Value) string {
 func (c *copier) readRows(ch *chunk, query string, limit int64) error {
 	var (
 		values row.Row
-		keep   = rowStore{}
 		got    int64
 		result mysql.Result
 	)
+	ch.store = c.takeStore()
 	err := c.conn.ExecuteSelectStreaming(query, &result, func(fields []mysql.FieldValue) error {
 		got++
-		if ch.bytes > 2*chunkBytes {
+		if ch.store.bytes > 2*chunkBytes {
 			return nil // drained
 		}
 		var err error
 		if values, err = c.dec.Fields(ch.def, fields, values); err != nil {
 			return err
 		}
-		ch.rows = append(ch.rows, keep.add(values))
-		ch.bytes = keep.bytes
+		ch.store.add(values)
 		return nil
 	}, nil)
 	if err != nil {
 		return err
 	}
+	ch.rows, ch.bytes = ch.store.rows, ch.store.bytes
 	n := int64(len(ch.rows))
 	if n > 0 {
 		c.size = max(1, ch.bytes/n)
@@ -243,36 +242,4 @@ func (c *copier) readRows(ch *chunk, query string, limit int64) error {
 	}
 	ch.eof = n == got && got < limit
 	return nil
-}
-
-// rowStore keeps rows in few large pieces of memory.
-type rowStore struct {
-	values []row.Value
-	text   []byte
-	bytes  int64
-}
-
-func (s *rowStore) add(r row.Row) row.Row {
-	if len(s.values)+len(r) > cap(s.values) {
-		s.values = make([]row.Value, 0, max(4096, len(r)))
-	}
-	at := len(s.values)
-	s.values = append(s.values, r...)
-	out := s.values[at:len(s.values):len(s.values)]
-	for i := range out {
-		v := &out[i]
-		n := len(v.B)
-		if n == 0 {
-			continue
-		}
-		if len(s.text)+n > cap(s.text) {
-			s.text = make([]byte, 0, max(256<<10, n))
-		}
-		from := len(s.text)
-		s.text = append(s.text, v.B...)
-		v.B = s.text[from:len(s.text):len(s.text)]
-		s.bytes += int64(n)
-	}
-	s.bytes += int64(len(r)) * 40
-	return row.Row(out)
 }

@@ -43,14 +43,15 @@ func (c *copier) readView(job *copyJob) error {
 	}
 	defer close(more)
 	part := &chunk{job: job, def: def, origin: origin}
-	keep := rowStore{}
+	keep := &rowStore{}
 	hand := func() error {
+		part.rows = keep.rows
 		select {
 		case more <- part:
 		case <-job.ctx.Done():
 			return job.ctx.Err()
 		}
-		part, keep = &chunk{job: job, def: def, origin: origin}, rowStore{}
+		part, keep = &chunk{job: job, def: def, origin: origin}, &rowStore{}
 		return nil
 	}
 	var (
@@ -63,7 +64,7 @@ func (c *copier) readView(job *copyJob) error {
 		if values, err = c.dec.Fields(def, fields, values); err != nil {
 			return err
 		}
-		part.rows = append(part.rows, keep.add(values))
+		keep.add(values)
 		if keep.bytes < viewPart {
 			return nil
 		}
