@@ -12,15 +12,16 @@ import (
 func TestCascades(t *testing.T) {
 	t.Parallel()
 	flavours(t, func(t *testing.T, b *bed) {
-		b.s.Exec("CREATE TABLE shop.parent (id INT PRIMARY KEY)", "CREATE TABLE shop.child (id INT PRIMARY KEY, p INT, FOREIGN KEY (p) REFERENCES shop.parent (id) ON DELETE CASCADE)",
-			"CREATE TABLE shop.strict (id INT PRIMARY KEY, p INT COMMENT 'ON DELETE CASCADE', FOREIGN KEY (p) REFERENCES shop.parent (id) ON DELETE RESTRICT)",
-			"INSERT INTO shop.parent VALUES (1), (2)", "INSERT INTO shop.child VALUES (1, 1), (2, 2)")
+		b.s.Exec("CREATE TABLE parent (id INT PRIMARY KEY)", "CREATE TABLE child (id INT PRIMARY KEY, p INT, FOREIGN KEY (p) REFERENCES parent (id) ON DELETE CASCADE)",
+			"CREATE TABLE strict (id INT PRIMARY KEY, p INT COMMENT 'ON DELETE CASCADE', FOREIGN KEY (p) REFERENCES parent (id) ON DELETE RESTRICT)",
+			"INSERT INTO parent VALUES (1), (2)", "INSERT INTO child VALUES (1, 1), (2, 2)")
 		// Constraints are seen with the right to read alone.
-		b.s.Exec("CREATE USER reading@'127.0.0.1' IDENTIFIED BY 'secret'", "GRANT SELECT ON shop.* TO reading@'127.0.0.1'")
-		f := findings(t, resolved(t, b.s, keyUser, "reading"), nil)["Foreign keys"]
+		user := "reading" + b.s.Database
+		b.s.Exec("CREATE USER "+user+"@'127.0.0.1' IDENTIFIED BY 'secret'", "GRANT SELECT ON * TO "+user+"@'127.0.0.1'")
+		f := findings(t, resolved(t, b.s, keyUser, user), nil)["Foreign keys"]
 		b.run()
 		b.equal("parent", "child")
-		b.s.Exec("DELETE FROM shop.parent WHERE id = 1")
+		b.s.Exec("DELETE FROM parent WHERE id = 1")
 		b.equal("parent")
 		if logs := b.s.Value("SHOW GLOBAL VARIABLES LIKE 'innodb_native_foreign_keys'") != ""; logs {
 			b.equal("child")
