@@ -32,10 +32,15 @@ type Server struct {
 	// Database is the one that connections of the administrator begin in; "" is none. See In.
 	Database string
 
-	t        harness.T
-	program  program
-	dir      string // holds the data folder and the logs
-	socket   string
+	t       harness.T
+	program program
+	dir     string // holds the data folder and the logs
+	socket  string
+	*life
+}
+
+// life is what changes while a server is there; all views of it (In, For) have the same.
+type life struct {
 	settings map[string]string
 	proc     *harness.Process
 	runs     int
@@ -102,7 +107,7 @@ func start(t harness.T, p program, opts []Option) *Server {
 	if err != nil {
 		missing(t, err)
 	}
-	s := &Server{Flavor: p.flavor(), Host: "127.0.0.1", t: t, program: p, dir: t.TempDir()}
+	s := &Server{Flavor: p.flavor(), Host: "127.0.0.1", t: t, program: p, dir: t.TempDir(), life: &life{}}
 	if s.Port, err = harness.FreePort(); err != nil {
 		t.Fatalf("finding a port for %s: %v", s.Flavor, err)
 	}

@@ -1,7 +1,9 @@
 package beds_test
 
 import (
+	"errors"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/sluice-io/sluice/e2e/beds"
@@ -52,5 +54,23 @@ func TestTwoServersAreTwo(t *testing.T) {
 	}
 	if got := strings.Join([]string{b.Value("SELECT @@gtid_mode"), b.Value("SELECT @@binlog_row_image")}, " "); got != "OFF MINIMAL" {
 		t.Errorf("settings %q", got)
+	}
+}
+
+// A server that is started again by a view of it ends with the test all the same.
+func TestViewsAreOfOneServer(t *testing.T) {
+	t.Parallel()
+	pid := 0
+	t.Run("life", func(t *testing.T) {
+		view := beds.StartMariaDB(t).In("shop")
+		view.Kill()
+		view.Start()
+		if got := view.Value("SELECT DATABASE()"); got != "shop" {
+			t.Errorf("connections begin in %q", got)
+		}
+		pid = view.PID()
+	})
+	if err := syscall.Kill(pid, 0); pid > 0 && !errors.Is(err, syscall.ESRCH) {
+		t.Errorf("the server outlives its test: %v", err)
 	}
 }
