@@ -40,6 +40,9 @@ type tableState struct {
 	Frontier []row.Value `json:"frontier,omitempty"`
 	Key      string      `json:"key,omitempty"`
 	Rows     int64       `json:"rows,omitempty"` // copied in this run
+	// Out: the settings do not name the table any more. What changes meanwhile is not read, so that it
+	// is copied again should they name it later.
+	Out bool `json:"out,omitempty"`
 }
 
 func (s *tableState) entry(name string) connector.Entry {
@@ -116,19 +119,19 @@ func (r *reader) listTables(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, name := range slices.Clone(r.names) {
-		if !r.set.Tables.Match(name) {
-			delete(r.tables, name)
-			r.names = slices.DeleteFunc(r.names, func(n string) bool { return n == name })
-		}
-	}
+	left := r.letGo()
 	for _, name := range names {
 		if !r.ours(r.set.Database, name) {
 			continue
 		}
 		if r.tables[name] == nil {
-			if _, err := r.admit(ctx, name, false); err != nil {
+			t, err := r.admit(ctx, name, false)
+			if err != nil {
 				return err
+			}
+			if old, was := left[name]; was && t != nil {
+				r.comesBack(t, old)
+				delete(left, name)
 			}
 		} else if r.tables[name].state.Topic == "" {
 			continue
@@ -136,10 +139,46 @@ func (r *reader) listTables(ctx context.Context) error {
 			return err
 		}
 	}
+	for name := range left { // gone from the database too
+		r.removed, r.dirty = append(r.removed, savedTable+name), true
+	}
 	if len(r.tables) == 0 {
 		r.out.Log(slog.LevelWarn, "No table matches yet.", map[string]string{"tables": strings.Join(r.set.Tables.Patterns(), ", ")})
 	}
 	return nil
+}
+
+// letGo lets the tables go that the settings do not name, and returns the states of those that
+// they name again.
+func (r *reader) letGo() (left map[string]tableState) {
+	left = map[string]tableState{}
+	r.names = slices.DeleteFunc(r.names, func(name string) bool {
+		t := r.tables[name]
+		switch {
+		case r.set.Tables.Match(name) && !t.state.Out:
+			return false
+		case r.set.Tables.Match(name):
+			left[name] = t.state
+		case !t.state.Out:
+			t.state.Out = true
+			r.touch(t)
+			r.out.Log(slog.LevelInfo, "A table is not read any more: the settings do not name it.", map[string]string{"table": name, "topic": t.state.Topic})
+		}
+		delete(r.tables, name)
+		return true
+	})
+	return left
+}
+
+// comesBack goes on with a table that was let go once: readers have rows of it.
+func (r *reader) comesBack(t *table, old tableState) {
+	t.state.Run = old.Run + 1
+	t.state.Again = t.state.State != stateDone
+	if old.Partitions > 0 && old.Topic == t.state.Topic {
+		t.state.Partitions = old.Partitions
+	}
+	t.header()
+	r.touch(t)
 }
 
 // namedExist refuses a first start that would wait for ever without a word: a database
