@@ -15,6 +15,7 @@ import (
 
 	"github.com/sluice-io/sluice/runner/connector"
 	"github.com/sluice-io/sluice/runner/egress"
+	"github.com/sluice-io/sluice/runner/mysql/row"
 )
 
 // Numbers of the server's errors (MySQL "Server Error Message Reference", MariaDB "Error
@@ -68,6 +69,10 @@ func (s *Settings) classify(doing string, err error) error {
 	if w := s.wrongTLS(err); w != nil {
 		w.Err = full
 		return w
+	}
+	var definition *row.DefinitionError
+	if errors.As(err, &definition) {
+		return &connector.WrongError{Field: keyTables, Brief: definition.Error(), Err: full, Remedy: "Name the tables to be read without this one in " + keyTables + ", or change the table."}
 	}
 	var e *gomysql.MyError
 	if !errors.As(err, &e) {

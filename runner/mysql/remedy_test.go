@@ -15,6 +15,7 @@ import (
 	gomysql "github.com/go-mysql-org/go-mysql/mysql"
 	"github.com/go-mysql-org/go-mysql/replication"
 
+	"github.com/sluice-io/sluice/e2e/beds"
 	"github.com/sluice-io/sluice/runner/connector"
 )
 
@@ -181,5 +182,16 @@ func TestSetFilePosition(t *testing.T) {
 		if g, err := p.resume(&server{Flavor: flavor}); err != nil || g.flavor != flavor || g.at != (filePos{"binlog.000002", 4}) {
 			t.Errorf("%s: %+v, %v", flavor, g, err)
 		}
+	}
+}
+
+// TestTableThatCannotBeRead: a definition that cannot be read is told with the table and what to do; the server is not away.
+func TestTableThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, beds.MariaDB)
+	b.s.Exec("CREATE TABLE fine (id INT PRIMARY KEY)", "CREATE TABLE history (id INT PRIMARY KEY) WITH SYSTEM VERSIONING")
+	err := b.run().ends()
+	if connector.CauseOf(err) != connector.CauseWrong || !strings.Contains(connector.Brief(err), "history") || !strings.Contains(connector.Remedy(err), keyTables) {
+		t.Errorf("%v, remedy %q", err, connector.Remedy(err))
 	}
 }

@@ -50,6 +50,7 @@ func (r *reader) begin(ctx context.Context) (startPoint, error) {
 	if err := r.listTables(ctx); err != nil {
 		return startPoint{}, err
 	}
+	r.followed()
 	if err := r.takeRequests(); err != nil {
 		return startPoint{}, err
 	}

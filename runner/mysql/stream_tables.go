@@ -43,6 +43,9 @@ type tableState struct {
 	// Out: the settings do not name the table any more. What changes meanwhile is not read, so that it
 	// is copied again should they name it later.
 	Out bool `json:"out,omitempty"`
+	// Only: the table is copied and not followed (snapshot.mode = initial_only). With another mode it is
+	// copied again.
+	Only bool `json:"only,omitempty"`
 }
 
 func (s *tableState) entry(name string) connector.Entry {
@@ -170,6 +173,23 @@ func (r *reader) letGo() (left map[string]tableState) {
 	return left
 }
 
+// followed has the tables copied again that were copied and not followed, when the mode is another now.
+func (r *reader) followed() {
+	only := r.set.Snapshot == SnapshotInitialOnly
+	for _, name := range r.names {
+		t := r.tables[name]
+		if t.state.Only == only {
+			continue
+		}
+		t.state.Only = only
+		r.touch(t)
+		if !only {
+			r.out.Log(slog.LevelInfo, "A table was copied and not followed; now it is followed, and copied again for what was changed between.", map[string]string{"table": name, "topic": t.state.Topic})
+			r.copyAgain(t)
+		}
+	}
+}
+
 // comesBack goes on with a table that was let go once: readers have rows of it.
 func (r *reader) comesBack(t *table, old tableState) {
 	t.state.Run = old.Run + 1
@@ -231,7 +251,7 @@ func (r *reader) admit(ctx context.Context, name string, created bool) (*table, 
 			Err: fmt.Errorf("tables whose names differ only in what topics cannot have would share a topic: %v", shared)}
 	}
 	followed := created && r.set.Snapshot != SnapshotInitialOnly
-	t.state = tableState{State: stateWaiting, Run: 1}
+	t.state = tableState{State: stateWaiting, Run: 1, Only: r.set.Snapshot == SnapshotInitialOnly}
 	if followed || r.set.Snapshot == SnapshotNoData && r.start.Choice != choiceSnapshot {
 		t.state.State = stateDone
 	}
