@@ -140,6 +140,8 @@ func (t *sourceTask) Run(ctx context.Context) error {
 			return t.failed(final(err))
 		case connector.CauseOf(err) == connector.CauseRecord: // it would be refused again
 			return t.failed(&connector.WrongError{Err: err, Remedy: "Change the record at its source, or what its topic takes, then resume."})
+		case errors.Is(err, kafka.ErrInvalidRecord):
+			return t.failed(&connector.WrongError{Err: err, Remedy: kafka.Remedy(err) + " Then resume."})
 		case errors.As(err, &gap):
 			if !t.gap(ctx, gap) {
 				return nil

@@ -2,6 +2,7 @@ package runner
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"strings"
@@ -75,6 +76,20 @@ func TestSourceRefusals(t *testing.T) {
 				t.Errorf("it is %s", st)
 			}
 		})
+	}
+}
+
+// What a topic will never take is no passing cause: the connector fails and names the topic.
+func TestSourceInvalidRecord(t *testing.T) {
+	b := newSourceBed(t)
+	b.cluster.onCommit = func() (bool, error) {
+		return false, fmt.Errorf("writing to out/1: %w", kafka.ErrInvalidRecord)
+	}
+	b.script.Numbers("out", 0, 1, 1, 1)
+	r := b.start()
+	r.state(connector.StateFailed)
+	if st := r.task.Status(); !strings.Contains(st.Cause, "out/1") || !strings.Contains(st.Remedy, "cleanup.policy") {
+		t.Errorf("%+v", st.Status)
 	}
 }
 

@@ -38,6 +38,8 @@ var (
 	ErrOutOfRange = errors.New("offset out of range")
 	// ErrMessageTooLarge: the broker refuses a record of this size.
 	ErrMessageTooLarge = errors.New("record larger than the topic allows")
+	// ErrInvalidRecord: the topic does not take such a record, whatever its size; a compacted one wants keys.
+	ErrInvalidRecord = errors.New("the topic does not take the record")
 	// ErrAuth: the broker refuses the user name, the password or the mechanism.
 	ErrAuth = errors.New("authentication failed")
 	// ErrDenied: the user is known but may not do this (an access control list).
@@ -70,6 +72,7 @@ func classify(err error) error {
 		{ErrNoTopic, []error{sarama.ErrUnknownTopicOrPartition, sarama.ErrInvalidTopic}},
 		{ErrOutOfRange, []error{sarama.ErrOffsetOutOfRange}},
 		{ErrMessageTooLarge, []error{sarama.ErrMessageSizeTooLarge, sarama.ErrMessageSetSizeTooLarge}},
+		{ErrInvalidRecord, []error{sarama.ErrInvalidRecord}},
 		{ErrUnstable, []error{sarama.ErrUnstableOffsetCommit}},
 		{ErrGroupInUse, []error{sarama.ErrNonEmptyGroup, sarama.ErrGroupSubscribedToTopic}},
 		{ErrUnsupported, []error{sarama.ErrUnsupportedVersion}},
@@ -141,6 +144,8 @@ func Remedy(err error) string {
 		return "Another process runs with the same identity. Stop it, or give this one a data directory of its own."
 	case errors.Is(err, ErrMessageTooLarge):
 		return "The record is larger than the topic allows. Raise max.message.bytes of the topic."
+	case errors.Is(err, ErrInvalidRecord):
+		return "The topic takes records with a key only, because it is compacted (cleanup.policy). Set its cleanup.policy to delete, or name another topic."
 	case errors.Is(err, ErrGroupInUse):
 		return "The consumer group has members. Stop them first."
 	case errors.Is(err, ErrUnstable):

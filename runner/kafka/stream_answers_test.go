@@ -40,6 +40,7 @@ func TestFakeStreamAnswers(t *testing.T) {
 		{kerr.UnknownProducerID, 1, errAny},
 		{kerr.InvalidTxnState, 1, errAny},
 		{kerr.CorruptMessage, 1, errAny},
+		{kerr.InvalidRecord, 1, kafka.ErrInvalidRecord},
 	} {
 		t.Run(fmt.Sprint(c.answer.Message, c.times), func(t *testing.T) {
 			t.Parallel()
