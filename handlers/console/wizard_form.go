@@ -298,13 +298,27 @@ func (c *Console) hanging(q *request, d wizardDraft, step connector.StepID, key 
 	if !ok || d.resolved.Get(key) == "" || !given.Required && given.Kind != connector.Secret && !isRegion(key) {
 		return nil
 	}
+	if d.unsigned(step) {
+		return nil
+	}
 	var out []string
 	for _, f := range d.declared(step) {
 		if f.Key != key && f.Key != connector.KeyTopics && f.Lookup != nil && f.Shown(d.resolved, d.env) && !c.incomplete(q, d, f) {
+			if given.Kind == connector.Secret { // its value is in no key: what was listed without it says nothing
+				c.later.forget(laterKey(q, "lookup", q.instance(), d.ID, f.Key, d.reaching(f.Key)))
+			}
 			out = append(out, f.Key)
 		}
 	}
 	return out
+}
+
+// unsigned tells whether a password or the like is still empty in a step: nobody tries to sign in while it is about to
+// be typed.
+func (d wizardDraft) unsigned(step connector.StepID) bool {
+	return slices.ContainsFunc(d.declared(step), func(f connector.Field) bool {
+		return f.Kind == connector.Secret && f.Shown(d.resolved, d.env) && d.resolved.Get(f.Key) == ""
+	})
 }
 
 // pickTopics lists the topics that records can come from.

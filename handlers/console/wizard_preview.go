@@ -186,8 +186,11 @@ func (c *Console) samples(q *request, d wizardDraft, m *views.WizardPreviewPage)
 		m.Topics = sourceTopics(q.Request.Context(), tried.topics)
 		for i, s := range tried.samples {
 			sample := views.Sample{ID: fmt.Sprintf("sample-%d", i), Title: s.Title, Media: s.MediaType, Key: s.Key, Body: s.Body, Refused: s.Refused}
+			if strings.HasPrefix(s.MediaType, "application/json") {
+				sample.Body = laidOut(s.Body)
+			}
 			if m.Source {
-				sample.Media, sample.Body = text.T(q.Request.Context(), "preview_source.value")+", "+s.MediaType, laidOut(s.Body)
+				sample.Media = text.T(q.Request.Context(), "preview_source.value") + ", " + s.MediaType
 			}
 			if s.Source.Topic != "" && s.Source.Offset >= 0 {
 				sample.Source = text.T(q.Request.Context(), "preview.offset", s.Source.Topic, s.Source.Partition, components.Number(s.Source.Offset))

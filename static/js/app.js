@@ -181,11 +181,16 @@
     const editing = polls && event.detail.ctx.target?.querySelector("details.menu[open], dialog:modal, [data-select-row]:checked, input:focus, select:focus, textarea:focus");
     if (polls && (document.hidden || editing)) event.preventDefault();
   });
-  document.addEventListener("htmx:before:swap", (event) => { // a list that arrives late does not take away what is being typed
-    const typing = document.activeElement;
-    const held = (task) => task.type === "partial" && typing?.value !== typing?.defaultValue && task.target?.contains?.(typing);
+  // a list that arrives late for a field takes away neither what stands there by now nor the keyboard
+  const given = (field) => all("input:not([type=search])", field).filter((input) => input.type !== "checkbox" || input.checked)
+    .flatMap((input) => input.value.split(",")).map((value) => value.trim()).filter(Boolean).sort().join();
+  document.addEventListener("htmx:before:swap", (event) => {
+    const here = document.activeElement;
     const tasks = event.detail.tasks ?? [];
-    for (const task of tasks.filter(held)) tasks.splice(tasks.indexOf(task), 1);
+    for (const task of tasks.filter((task) => task.type === "partial" && task.target instanceof Element)) {
+      if (given(task.target) !== given(task.fragment)) tasks.splice(tasks.indexOf(task), 1);
+      else if (task.target.contains(here)) document.addEventListener("htmx:after:swap", () => document.getElementById(here.id)?.focus(), { once: true });
+    }
   });
   document.addEventListener("htmx:after:request", (event) => {
     const status = event.detail.ctx.response?.status;

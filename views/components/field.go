@@ -116,13 +116,17 @@ func (f Field) shared(out map[string]any) {
 	}
 	if f.UpdateURL != "" {
 		out["hx-post"], out["hx-trigger"], out["hx-target"], out["hx-swap"] = f.UpdateURL, "change", "closest form", "outerMorph"
-		out["hx-validate"] = "false"
+		out["hx-validate"], out["hx-sync"] = "false", inOrder
 	} else if f.CheckURL != "" {
 		out["hx-post"], out["hx-trigger"], out["hx-target"], out["hx-swap"] = f.CheckURL, "change", "#field-"+f.ID(), "outerMorph"
 		out["hx-vals"] = `{"_field":"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(f.Key) + `"}`
-		out["hx-validate"] = "false"
+		out["hx-validate"], out["hx-sync"] = "false", inOrder
 	}
 }
+
+// inOrder lets a form's requests go one after the other: each carries the whole form, and an older one that came later
+// would take back what was filled in since.
+const inOrder = "closest form:queue all"
 
 // grouped says whether the control is several inputs, so that a legend takes the place of a label.
 func (f Field) grouped() bool {
