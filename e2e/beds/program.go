@@ -82,7 +82,7 @@ func (mySQL) command() (string, []string, error) {
 
 func (mySQL) settings() map[string]string {
 	return map[string]string{
-		"gtid_mode": "ON", "enforce_gtid_consistency": "ON", "mysqlx": "OFF", "innodb_redo_log_capacity": "64M",
+		"gtid_mode": "ON", "enforce_gtid_consistency": "ON", "mysqlx": "OFF", "loose_innodb_redo_log_capacity": "64M",
 		"innodb_doublewrite": "OFF",
 	}
 }
@@ -95,12 +95,13 @@ func (m mySQL) template() (string, error) {
 	return template(MySQL, func(dir string) error {
 		script := dir + ".sql"
 		defer os.Remove(script)
-		sql := "CREATE USER root@'127.0.0.1'; GRANT ALL ON *.* TO root@'127.0.0.1' WITH GRANT OPTION;\n"
+		// One statement a line: 8.0 reads no other form.
+		sql := "CREATE USER root@'127.0.0.1';\nGRANT ALL ON *.* TO root@'127.0.0.1' WITH GRANT OPTION;\n"
 		if err := os.WriteFile(script, []byte(sql), 0o600); err != nil {
 			return fmt.Errorf("writing the first statements: %w", err)
 		}
 		args := append(args, "--initialize-insecure", "--user="+userName(), "--datadir="+dir, "--init-file="+script,
-			"--innodb-redo-log-capacity=16M")
+			"--loose-innodb-redo-log-capacity=16M")
 		if err := run(exec.Command(path, args...)); err != nil {
 			return err
 		}

@@ -179,7 +179,7 @@ func TestOversize(t *testing.T) {
 // Wrong settings end the reader, and are named with what to do.
 func TestWrongSettingsAreNamed(t *testing.T) {
 	t.Parallel()
-	b := ownBed(t, beds.MariaDB)
+	b := ownBed(t, beds.MariaDB, beds.With("skip_ssl", ""))
 	b.s.Exec("CREATE TABLE shop.a (id INT PRIMARY KEY, v TEXT)", "CREATE USER 'poor'@'%' IDENTIFIED BY 'x'", "GRANT SELECT ON shop.* TO 'poor'@'%'", "GRANT BINLOG MONITOR ON *.* TO 'poor'@'%'")
 	var w *connector.WrongError
 	for _, c := range []struct{ key, value, field, remedy string }{

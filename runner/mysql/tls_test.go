@@ -41,7 +41,7 @@ func TestTLS(t *testing.T) {
 			t.Errorf("%s: %+v", tt.mode, f)
 		}
 	}
-	plain := shop(t, beds.MariaDB)
+	plain := ownShop(t, beds.MariaDB, beds.With("skip_ssl", ""))
 	if f := findings(t, resolved(t, plain, keyTLS, string(TLSRequired)), nil)["TLS"]; f.Status != connector.FindingFailed || !strings.Contains(f.Detail, "does not offer TLS") {
 		t.Errorf("required of a server without: %+v", f)
 	}

@@ -14,6 +14,7 @@ import (
 // typeCase is a column type and values of it, as SQL.
 type typeCase struct {
 	only   string // "" both servers
+	since  string // "": every version
 	typ    string
 	values string // separated by |
 	print  string // how the server is asked for the text; "" is CAST(v AS CHAR), "-" is not asked
@@ -103,7 +104,8 @@ var typeCases = []typeCase{
 	{only: beds.MariaDB, typ: "VARBINARY(255) COMPRESSED", values: "''|REPEAT(X'00', 255)", print: "HEX(v)"},
 	{only: beds.MariaDB, typ: "TEXT COMPRESSED", values: "''|'short'|REPEAT('日本', 5000)"},
 	{only: beds.MariaDB, typ: "LONGBLOB COMPRESSED", values: "''|X'00'|REPEAT(X'00FF', 50000)", print: "HEX(v)"},
-	{only: beds.MySQL, typ: "VECTOR(3)", values: "TO_VECTOR('[1,2.5,-3]')|TO_VECTOR('[0,0,0]')", print: "HEX(v)"},
+	{only: beds.MariaDB, since: "11.7", typ: "VECTOR(3)", values: "VEC_FromText('[1,2.5,-3]')|VEC_FromText('[0,0,0]')", print: "HEX(v)"},
+	{only: beds.MySQL, since: "9.0", typ: "VECTOR(3)", values: "TO_VECTOR('[1,2.5,-3]')|TO_VECTOR('[0,0,0]')", print: "HEX(v)"},
 	{only: beds.MySQL, typ: "JSON", values: jsonValues},
 }
 
@@ -138,7 +140,7 @@ func TestEveryType(t *testing.T) {
 		execute("CREATE DATABASE types CHARACTER SET utf8mb4")
 		execute("SET sql_mode = 'ALLOW_INVALID_DATES', SESSION explicit_defaults_for_timestamp = 1")
 		for i, c := range typeCases {
-			if c.only != "" && c.only != s.Flavor {
+			if c.only != "" && c.only != s.Flavor || c.since != "" && !newer(t, s, c.since) {
 				continue
 			}
 			name := fmt.Sprintf("t%d", i)
@@ -155,6 +157,20 @@ func TestEveryType(t *testing.T) {
 			compareType(t, s, log, name, c, func(table *row.Table, binary bool) []row.Row { return snapshot(t, snap, table, binary) })
 		}
 	})
+}
+
+// newer tells whether the server's version is at least a major.minor one.
+func newer(t *testing.T, s *beds.Server, since string) bool {
+	t.Helper()
+	var major, minor, wantMajor, wantMinor int
+	version := *s.Query("SELECT VERSION()")[0][0]
+	if _, err := fmt.Sscanf(version, "%d.%d", &major, &minor); err != nil {
+		t.Fatalf("version %q: %v", version, err)
+	}
+	if _, err := fmt.Sscanf(since, "%d.%d", &wantMajor, &wantMinor); err != nil {
+		t.Fatalf("version %q: %v", since, err)
+	}
+	return major > wantMajor || major == wantMajor && minor >= wantMinor
 }
 
 func compareType(t *testing.T, s *beds.Server, log *logged, name string, c typeCase, read func(*row.Table, bool) []row.Row) {
