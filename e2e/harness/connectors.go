@@ -104,6 +104,19 @@ func (k *Connector) Status() Status {
 	return s
 }
 
+// told is what the status says, for a message; it does without an answer.
+func (k *Connector) told() string {
+	answer, err := k.c.Call(http.MethodGet, k.Path("/status"), nil)
+	if err != nil {
+		return err.Error()
+	}
+	logs, err := k.c.Call(http.MethodGet, k.API("/logs?limit=8"), nil)
+	if err != nil {
+		return string(answer.Body)
+	}
+	return string(answer.Body) + " " + string(logs.Body)
+}
+
 // AwaitState waits until detail.state is one of the given ones and returns the status then.
 func (k *Connector) AwaitState(within time.Duration, states ...string) Status {
 	k.t.Helper()
@@ -196,7 +209,7 @@ func (k *Connector) AwaitProgress(kafka *Kafka, topic string, before map[int32]P
 		now := kafka.Positions(k.Group(), topic)
 		for partition, end := range ends {
 			if at := before[partition].Offset; at < end && now[partition].Offset <= at {
-				return false, fmt.Sprintf("partition %d stays at %d of %d", partition, at, end)
+				return false, fmt.Sprintf("partition %d stays at %d of %d; %s", partition, at, end, k.told())
 			}
 		}
 		return true, ""
