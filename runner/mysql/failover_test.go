@@ -27,7 +27,11 @@ func TestFailover(t *testing.T) {
 		other.s.Exec(append(schema, "INSERT INTO shop.a VALUES (1,1),(2,3)")...)
 		executed := strings.ReplaceAll(b.s.Executed(), "\n", "")
 		if b.s.Flavor == beds.MySQL {
-			other.s.Exec("RESET BINARY LOGS AND GTIDS", "SET GLOBAL gtid_purged = '"+executed+"'")
+			reset := "RESET BINARY LOGS AND GTIDS"
+			if strings.HasPrefix(*b.s.Query("SELECT VERSION()")[0][0], "8.0.") {
+				reset = "RESET MASTER"
+			}
+			other.s.Exec(reset, "SET GLOBAL gtid_purged = '"+executed+"'")
 		} else {
 			other.s.Exec("RESET MASTER", "SET GLOBAL gtid_binlog_state = '"+executed+"'")
 		}

@@ -31,7 +31,10 @@ func TestEveryCollationIsKnown(t *testing.T) {
 		}
 		for i, r := range s.Query(query) {
 			name := fmt.Sprintf("c%d", i)
-			want[name] = *r[1]
+			want[name] = strings.Replace(*r[1], "utf8", "utf8mb3", 1) // as servers of before called it
+			if strings.HasPrefix(*r[1], "utf8mb") {
+				want[name] = *r[1]
+			}
 			columns = append(columns, fmt.Sprintf("%s CHAR(3) CHARACTER SET %s COLLATE %s", name, *r[1], *r[0]))
 			if len(columns) == 100 {
 				flush()
