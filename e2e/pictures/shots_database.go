@@ -3,16 +3,22 @@ package main
 import (
 	"fmt"
 	"strings"
+	"time"
+
+	"github.com/sluice-io/sluice/e2e/harness"
 )
 
 // database photographs the pages of connectors from databases.
 func (c *camera) database(d *databases) {
+	c.to(of(shopped, ""))
+	harness.Eventually(c.m, 3*time.Minute, "the charts have something to show", func() (bool, string) {
+		text := c.script("document.querySelector('main').innerText")
+		return !strings.Contains(text, "Nothing measured"), ""
+	})
 	for _, page := range []struct{ name, path string }{
 		{"mysql-connector", of(shopped, "")},
 		{"mysql-gap", of(gapped, "")},
 		{"mysql-failed", of(overfull, "")},
-		{"mysql-refused", of(locked, "")},
-		{"mysql-configuration", of(shopped, "configuration")},
 		{"mysql-position", of(shopped, "position")},
 	} {
 		c.to(page.path)
@@ -68,8 +74,7 @@ func (c *camera) databaseWizard(d *databases) {
 	c.script(`(document.getElementById('field-f-mysql-database').scrollIntoView(), '')`)
 	c.take("mysql-wizard-tables")
 	c.press(next)
-	c.fill("topic.prefix", "shop")
-	c.take("mysql-wizard-destination")
+	c.fill("topic.prefix", "store")
 	c.press(`#wizard-form button[name=_go][value=test]`)
 	c.until("the checks to end", `!!document.querySelector('#checks') && !document.querySelector('#checks [hx-get]')`)
 	c.take("mysql-wizard-checks")
@@ -78,6 +83,8 @@ func (c *camera) databaseWizard(d *databases) {
 		c.m.Errorf("the wizard does not reach the preview: %s", c.script("document.querySelector('main').innerText.slice(0, 600)"))
 		return
 	}
-	c.until("the samples to arrive", fmt.Sprintf("document.body.innerText.includes(%q)", "shop_orders, partition"))
+	c.until("the samples to arrive", fmt.Sprintf("document.body.innerText.includes(%q)", "store_orders, partition"))
 	c.take("mysql-wizard-preview")
+	c.script(`([...document.querySelectorAll('main h2')].find(h => h.textContent === 'Where messages go').scrollIntoView(), scrollBy(0, -80), '')`)
+	c.take("mysql-wizard-topics")
 }
