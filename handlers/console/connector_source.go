@@ -52,7 +52,7 @@ func sourceReader(q *request, row control.ConnectorWithStatus) *views.SourceRead
 	if !reading(connector.State(r.State)) {
 		r.Behind, r.Stands = -1, true
 	}
-	if len(r.Parts) == 0 {
+	if len(r.Parts) == 0 || r.Stands {
 		r.SnapshotURL = ""
 	}
 	slices.SortStableFunc(r.Parts, func(a, b views.SourcePart) int { // what is being copied stands first
@@ -126,14 +126,15 @@ func (c *Console) snapshotPage(q *request) (views.ConnectorSnapshotPage, error) 
 	frame.Actions, frame.Menu, frame.Tabs = nil, nil, nil
 	m := views.ConnectorSnapshotPage{ConnectorFrame: frame, URL: frame.Href + "/snapshot", Cancel: frame.Href,
 		Parts: components.Field{Key: "tables", Kind: components.KindMulti, Label: text.T(ctx, "snapshot.label"), Help: text.T(ctx, "snapshot.help"), Required: true, Values: q.values("tables")}}
-	for _, p := range sourceReader(q, row).Parts {
+	reader := sourceReader(q, row)
+	for _, p := range reader.Parts {
 		o := components.Option{Value: p.Name, Label: p.Name, Hint: text.T(ctx, views.PhaseLook(p.Phase).Text)}
 		if p.Done > 0 {
 			o.Hint = text.T(ctx, "part.so_far", components.Number(max(p.Done, p.Total)), p.Unit)
 		}
 		m.Parts.Options = append(m.Parts.Options, o)
 	}
-	if row.Desired != control.DesiredRunning || len(m.Parts.Options) == 0 {
+	if row.Desired != control.DesiredRunning || len(m.Parts.Options) == 0 || reader.Stands {
 		m.Why = text.T(ctx, "snapshot.not_running")
 	}
 	return m, nil

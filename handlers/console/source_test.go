@@ -116,6 +116,8 @@ func TestSourceGap(t *testing.T) {
 	if strings.Contains(page.text(), "Following") || strings.Contains(page.text(), "Copying") {
 		t.Error("a reader that waits for a choice is shown to copy or follow")
 	}
+	page.hasNot(`section a[href$="/snapshot"]`)
+	b.get(one + "/snapshot").want(http.StatusOK).says("The reader does not run").hasNot("#snapshot-form")
 	form := `form[action="` + one + `/choose"]`
 	b.fill(page, form).want(http.StatusUnprocessableEntity).says("Choose one of the ways on")
 	b.fill(page, form, "choice-0.choice", "explode").want(http.StatusUnprocessableEntity).says("not offered")
