@@ -29,15 +29,15 @@ type T interface {
 	TempDir() string
 }
 
-// pollEvery is the pause between two looks at a condition.
+// pollEvery is the least pause between two looks at a condition; after one that took longer it is as long as that took,
+// so that looking does not keep from happening what is waited for.
 const pollEvery = 50 * time.Millisecond
 
 // Poll calls probe until it answers true or ctx ends, and then returns an error with the last detail that
 // probe gave. The detail says what is still missing.
 func Poll(ctx context.Context, probe func() (done bool, detail string)) error {
-	tick := time.NewTicker(pollEvery)
-	defer tick.Stop()
 	for {
+		began := time.Now()
 		done, detail := probe()
 		if done {
 			return nil
@@ -45,7 +45,7 @@ func Poll(ctx context.Context, probe func() (done bool, detail string)) error {
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("%w; last seen: %s", context.Cause(ctx), detail)
-		case <-tick.C:
+		case <-time.After(max(pollEvery, time.Since(began))):
 		}
 	}
 }

@@ -16,17 +16,16 @@ import (
 // each character set, and reads it from the binary log.
 func TestEveryCollationIsKnown(t *testing.T) {
 	t.Parallel()
-	flavors(t, func(t *testing.T, s *beds.Server) {
+	flavors(t, func(t *testing.T, s *server) {
 		query := "SELECT COLLATION_NAME, CHARACTER_SET_NAME FROM information_schema.COLLATIONS WHERE ID IS NOT NULL AND CHARACTER_SET_NAME <> 'binary'"
 		if s.Flavor == beds.MariaDB {
 			query = "SELECT FULL_COLLATION_NAME, CHARACTER_SET_NAME FROM information_schema.COLLATION_CHARACTER_SET_APPLICABILITY WHERE CHARACTER_SET_NAME <> 'binary'"
 		}
 		want := map[string]string{}
 		var columns []string
-		s.Exec("CREATE DATABASE c")
 		flush := func() {
 			name := fmt.Sprintf("t%d", len(want))
-			s.Exec("CREATE TABLE c."+name+" (id INT PRIMARY KEY, "+strings.Join(columns, ", ")+")", "INSERT INTO c."+name+" (id) VALUES (1)")
+			s.Exec("CREATE TABLE "+name+" (id INT PRIMARY KEY, "+strings.Join(columns, ", ")+")", "INSERT INTO "+name+" (id) VALUES (1)")
 			columns = nil
 		}
 		for i, r := range s.Query(query) {
@@ -83,7 +82,7 @@ func sequences(charset string) string {
 // with what the server makes of it.
 func TestCharsets(t *testing.T) {
 	t.Parallel()
-	flavors(t, func(t *testing.T, s *beds.Server) {
+	flavors(t, func(t *testing.T, s *server) {
 		for _, r := range s.Query("SELECT CHARACTER_SET_NAME FROM information_schema.CHARACTER_SETS WHERE CHARACTER_SET_NAME NOT IN ('binary', 'utf8mb4', 'utf8mb3', 'utf8', 'ucs2', 'utf16', 'utf16le', 'utf32')") {
 			charset := *r[0]
 			wrong, n := 0, 0
@@ -147,7 +146,7 @@ func TestTextOfEveryCharset(t *testing.T) {
 		"gbk": "中文字符", "gb2312": "中文", "big5": "中文字", "sjis": "日本ﾊﾝ", "cp932": "①～日本", "ujis": "日本語", "eucjpms": "①日本", "euckr": "한국어",
 		"utf16": "日本😀", "utf16le": "日本😀", "ucs2": "日本", "utf32": "日本😀", "tis620": "ไทย", "swe7": "abc", "armscii8": "Ա", "macroman": "é", "keybcs2": "č",
 	}
-	flavors(t, func(t *testing.T, s *beds.Server) {
+	flavors(t, func(t *testing.T, s *server) {
 		list := map[string]string{"gb18030": "中文😀㐂"}
 		if s.Flavor == beds.MariaDB {
 			list = map[string]string{}
@@ -155,15 +154,14 @@ func TestTextOfEveryCharset(t *testing.T) {
 		for charset, value := range texts {
 			list[charset] = value
 		}
-		s.Exec("CREATE DATABASE c")
 		for charset, value := range list {
-			s.Exec(fmt.Sprintf("CREATE TABLE c.%s (id INT PRIMARY KEY, a CHAR(20) CHARACTER SET %[1]s, b VARCHAR(90) CHARACTER SET %[1]s, c TEXT CHARACTER SET %[1]s, e ENUM('%[3]s', '?') CHARACTER SET %[1]s)", charset, value, bmp(value)),
-				fmt.Sprintf("INSERT INTO c.%s VALUES (1, '%[2]s', '%[2]s', '%[2]s', '%[3]s'), (2, '', ' ', '', NULL)", charset, value, bmp(value)))
+			s.Exec(fmt.Sprintf("CREATE TABLE %s (id INT PRIMARY KEY, a CHAR(20) CHARACTER SET %[1]s, b VARCHAR(90) CHARACTER SET %[1]s, c TEXT CHARACTER SET %[1]s, e ENUM('%[3]s', '?') CHARACTER SET %[1]s)", charset, value, bmp(value)),
+				fmt.Sprintf("INSERT INTO %s VALUES (1, '%[2]s', '%[2]s', '%[2]s', '%[3]s'), (2, '', ' ', '', NULL)", charset, value, bmp(value)))
 		}
 		log := readLog(t, s)
 		conn := session(t, s)
 		for charset, value := range list {
-			table, err := row.Describe(context.Background(), conn, "c", charset)
+			table, err := row.Describe(context.Background(), conn, s.Database, charset)
 			if err != nil || log.tables[charset] == nil || log.tables[charset].Fingerprint != table.Fingerprint {
 				t.Errorf("%s: %v, or another definition", charset, err)
 				continue
@@ -200,24 +198,24 @@ func bmp(s string) string {
 // member's character beyond. The log has it; a snapshot that meets it says so instead of ?.
 func TestMembersBeyondTheCatalogue(t *testing.T) {
 	t.Parallel()
-	flavors(t, func(t *testing.T, s *beds.Server) {
-		s.Exec("CREATE DATABASE c", "CREATE TABLE c.t (id INT PRIMARY KEY, e ENUM('?', '😀x') CHARACTER SET utf8mb4)", "INSERT INTO c.t VALUES (1, '?')")
+	flavors(t, func(t *testing.T, s *server) {
+		s.Exec("CREATE TABLE t (id INT PRIMARY KEY, e ENUM('?', '😀x') CHARACTER SET utf8mb4)", "INSERT INTO t VALUES (1, '?')")
 		log, conn := readLog(t, s), session(t, s)
-		table, err := row.Describe(context.Background(), conn, "c", "t")
+		table, err := row.Describe(context.Background(), conn, s.Database, "t")
 		if err != nil {
 			t.Fatal(err)
 		}
 		if rows := snapshot(t, conn, table, false); len(rows) != 1 || !rows[0].Equal(log.rows["t"][0]) {
 			t.Errorf("a member ? is read as %v", rows)
 		}
-		s.Exec("INSERT INTO c.t VALUES (2, '😀x')")
+		s.Exec("INSERT INTO t VALUES (2, '😀x')")
 		log = readLog(t, s)
 		if got := show(log.tables["t"], log.rows["t"][1]); !strings.Contains(got, `"😀x"`) {
 			t.Errorf("the log says %s", got)
 		}
 		var d row.Decoder
 		var dst row.Row
-		r, err := conn.Execute("SELECT " + table.SelectList() + " FROM c.t WHERE id = 2")
+		r, err := conn.Execute("SELECT " + table.SelectList() + " FROM t WHERE id = 2")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -16,29 +16,28 @@ import (
 // signs among columns that have none, invisible and generated columns, hidden keys.
 func TestDefinitions(t *testing.T) {
 	t.Parallel()
-	flavors(t, func(t *testing.T, s *beds.Server) {
+	ownFlavors(t, func(t *testing.T, s *server) {
 		hidesKeys := len(s.Query("SHOW VARIABLES LIKE 'sql_generate_invisible_primary_key'")) > 0 // MySQL 8.0.30
 		if hidesKeys {
 			s.Exec("SET GLOBAL show_gipk_in_create_table_and_information_schema = OFF")
 		}
-		s.Exec("CREATE DATABASE d",
-			"CREATE TABLE d.keyorder (a INT, b VARCHAR(10), c INT, PRIMARY KEY (c, b, a))",
-			"CREATE TABLE d.prefix (a VARCHAR(100), b BLOB, c CHAR(10) CHARACTER SET latin1, PRIMARY KEY (a(7), b(20), c))",
-			"CREATE TABLE d.nokey (a INT UNIQUE, b INT NOT NULL, c VARCHAR(10) NOT NULL, UNIQUE (c(3)), INDEX (b))",
-			"CREATE TABLE d.uniquekey (a INT NOT NULL, b INT NOT NULL, n INT UNIQUE, x VARCHAR(9) NOT NULL, UNIQUE zz (x(2)), INDEX (a), UNIQUE later (b, a), UNIQUE aa (a))",
-			"CREATE TABLE d.signs (a INT UNSIGNED, y YEAR, b INT, bt BIT(3), c SMALLINT UNSIGNED, d DECIMAL(5,2) UNSIGNED, e TINYINT, f FLOAT UNSIGNED, g DOUBLE, dt DATE, h BIGINT UNSIGNED, v VARCHAR(3), i MEDIUMINT UNSIGNED, j INT)",
-			"CREATE TABLE d.gen (id INT PRIMARY KEY, virt INT AS (id * 2) VIRTUAL, st VARCHAR(20) AS (CONCAT('n', id)) STORED, inv INT INVISIBLE DEFAULT 7, plain INT)",
-			"CREATE TABLE d.`we``ird \"name\"` (`a``b` INT PRIMARY KEY, `日本` INT, `sp ace` INT)",
-			"INSERT INTO d.keyorder VALUES (1, 'x', 2)", "INSERT INTO d.prefix VALUES ('key', 'blob', 'c')", "INSERT INTO d.nokey VALUES (1, 2, 'x')", "INSERT INTO d.uniquekey VALUES (1, 2, 3, 'x')",
-			"INSERT INTO d.signs VALUES (4294967295, 2000, -1, 5, 65535, 9.5, -1, 1.5, -2.5, '2020-01-01', 18446744073709551615, 'x', 16777215, -2147483648)",
-			"INSERT INTO d.gen (id, plain) VALUES (3, 4)", "INSERT INTO d.`we``ird \"name\"` VALUES (1, 2, 3)")
+		s.Exec("CREATE TABLE keyorder (a INT, b VARCHAR(10), c INT, PRIMARY KEY (c, b, a))",
+			"CREATE TABLE prefix (a VARCHAR(100), b BLOB, c CHAR(10) CHARACTER SET latin1, PRIMARY KEY (a(7), b(20), c))",
+			"CREATE TABLE nokey (a INT UNIQUE, b INT NOT NULL, c VARCHAR(10) NOT NULL, UNIQUE (c(3)), INDEX (b))",
+			"CREATE TABLE uniquekey (a INT NOT NULL, b INT NOT NULL, n INT UNIQUE, x VARCHAR(9) NOT NULL, UNIQUE zz (x(2)), INDEX (a), UNIQUE later (b, a), UNIQUE aa (a))",
+			"CREATE TABLE signs (a INT UNSIGNED, y YEAR, b INT, bt BIT(3), c SMALLINT UNSIGNED, d DECIMAL(5,2) UNSIGNED, e TINYINT, f FLOAT UNSIGNED, g DOUBLE, dt DATE, h BIGINT UNSIGNED, v VARCHAR(3), i MEDIUMINT UNSIGNED, j INT)",
+			"CREATE TABLE gen (id INT PRIMARY KEY, virt INT AS (id * 2) VIRTUAL, st VARCHAR(20) AS (CONCAT('n', id)) STORED, inv INT INVISIBLE DEFAULT 7, plain INT)",
+			"CREATE TABLE `we``ird \"name\"` (`a``b` INT PRIMARY KEY, `日本` INT, `sp ace` INT)",
+			"INSERT INTO keyorder VALUES (1, 'x', 2)", "INSERT INTO prefix VALUES ('key', 'blob', 'c')", "INSERT INTO nokey VALUES (1, 2, 'x')", "INSERT INTO uniquekey VALUES (1, 2, 3, 'x')",
+			"INSERT INTO signs VALUES (4294967295, 2000, -1, 5, 65535, 9.5, -1, 1.5, -2.5, '2020-01-01', 18446744073709551615, 'x', 16777215, -2147483648)",
+			"INSERT INTO gen (id, plain) VALUES (3, 4)", "INSERT INTO `we``ird \"name\"` VALUES (1, 2, 3)")
 		names := []string{"keyorder", "prefix", "nokey", "uniquekey", "signs", "gen", "we`ird \"name\""}
 		if s.Flavor == beds.MySQL {
 			conn := s.Connect()
-			statements := []string{"CREATE TABLE d.functional (id INT PRIMARY KEY, a INT, INDEX ((a + 1)))", "INSERT INTO d.functional VALUES (1, 2)"}
+			statements := []string{"CREATE TABLE functional (id INT PRIMARY KEY, a INT, INDEX ((a + 1)))", "INSERT INTO functional VALUES (1, 2)"}
 			names = append(names, "functional")
 			if hidesKeys {
-				statements = append(statements, "SET SESSION sql_generate_invisible_primary_key = ON", "CREATE TABLE d.gipk (a INT)", "INSERT INTO d.gipk VALUES (5), (6)")
+				statements = append(statements, "SET SESSION sql_generate_invisible_primary_key = ON", "CREATE TABLE gipk (a INT)", "INSERT INTO gipk VALUES (5), (6)")
 				names = append(names, "gipk")
 			}
 			for _, q := range statements {
@@ -49,7 +48,7 @@ func TestDefinitions(t *testing.T) {
 		}
 		log, conn := readLog(t, s), session(t, s)
 		for _, name := range names {
-			table, err := row.Describe(context.Background(), conn, "d", name)
+			table, err := row.Describe(context.Background(), conn, s.Database, name)
 			logged := log.tables[name]
 			if err != nil || logged == nil {
 				t.Errorf("%s: %v", name, err)
@@ -65,11 +64,11 @@ func TestDefinitions(t *testing.T) {
 				}
 			}
 		}
-		unique, err := row.Describe(context.Background(), conn, "d", "uniquekey")
+		unique, err := row.Describe(context.Background(), conn, s.Database, "uniquekey")
 		if err != nil || unique.KeyName == "" || unique.KeyName == "PRIMARY" || log.tables["uniquekey"].Refine(unique).KeyName != unique.KeyName {
 			t.Errorf("the index of a key that is none by name: %q, %v", unique.KeyName, err)
 		}
-		s.Exec("SELECT * FROM d.uniquekey FORCE INDEX (" + row.QuoteName(unique.KeyName) + ")")
+		s.Exec("SELECT * FROM uniquekey FORCE INDEX (" + row.QuoteName(unique.KeyName) + ")")
 		if k := log.tables["keyorder"].Key; !slices.Equal(k, []int{2, 1, 0}) {
 			t.Errorf("the key's order is %v", k)
 		}
@@ -85,36 +84,35 @@ func TestDefinitions(t *testing.T) {
 // TestMetadataIsDemanded: without full metadata names and types are a guess.
 func TestMetadataIsDemanded(t *testing.T) {
 	t.Parallel()
-	for _, level := range []string{"MINIMAL", "NO_LOG"} {
-		flavors(t, func(t *testing.T, s *beds.Server) {
-			conn := s.Connect()
-			if s.Flavor == beds.MySQL && level == "NO_LOG" {
-				t.Skip("MariaDB's own level")
-			}
-			s.Exec("CREATE DATABASE d", "CREATE TABLE d.t (id INT UNSIGNED PRIMARY KEY, v VARCHAR(10))", "SET GLOBAL binlog_row_metadata = "+level, "INSERT INTO d.t VALUES (1, 'x')", "SET GLOBAL binlog_row_metadata = FULL")
-			_ = conn
+	ownFlavors(t, func(t *testing.T, s *server) {
+		levels := []string{"MINIMAL"}
+		if s.Flavor == beds.MariaDB {
+			levels = append(levels, "NO_LOG")
+		}
+		for _, level := range levels {
+			s.Exec("CREATE TABLE "+level+" (id INT UNSIGNED PRIMARY KEY, v VARCHAR(10))", "SET GLOBAL binlog_row_metadata = "+level, "INSERT INTO "+level+" VALUES (1, 'x')", "SET GLOBAL binlog_row_metadata = FULL")
 			log := readLog(t, s)
 			var missing *row.MetadataError
-			if err := log.errs[""]; !errors.As(err, &missing) || missing.Table != "d.t" {
+			if err := log.errs[""]; !errors.As(err, &missing) || missing.Table != s.Database+"."+level {
 				t.Errorf("%s: %v", level, err)
 			}
-		})
-	}
+		}
+	})
 }
 
 // TestFullImageIsDemanded: a row of which columns are missing is not a row.
 func TestFullImageIsDemanded(t *testing.T) {
 	t.Parallel()
-	flavors(t, func(t *testing.T, s *beds.Server) {
+	flavors(t, func(t *testing.T, s *server) {
 		conn := s.Connect()
-		s.Exec("CREATE DATABASE d", "CREATE TABLE d.minimal (id INT PRIMARY KEY, v VARCHAR(10))", "CREATE TABLE d.noblob (id INT PRIMARY KEY, v BLOB, n INT)")
-		queries := []string{"SET SESSION binlog_row_image = MINIMAL", "INSERT INTO d.minimal VALUES (1, 'x')", "UPDATE d.minimal SET v = 'y'",
-			"SET SESSION binlog_row_image = NOBLOB", "INSERT INTO d.noblob VALUES (1, 'x', 1)", "UPDATE d.noblob SET n = 2"}
+		s.Exec("CREATE TABLE minimal (id INT PRIMARY KEY, v VARCHAR(10))", "CREATE TABLE noblob (id INT PRIMARY KEY, v BLOB, n INT)")
+		queries := []string{"SET SESSION binlog_row_image = MINIMAL", "INSERT INTO minimal VALUES (1, 'x')", "UPDATE minimal SET v = 'y'",
+			"SET SESSION binlog_row_image = NOBLOB", "INSERT INTO noblob VALUES (1, 'x', 1)", "UPDATE noblob SET n = 2"}
 		tables := []string{"minimal", "noblob"}
 		if s.Flavor == beds.MySQL {
-			s.Exec("CREATE TABLE d.partial (id INT PRIMARY KEY, j JSON)")
+			s.Exec("CREATE TABLE partial (id INT PRIMARY KEY, j JSON)")
 			queries = append(queries, "SET SESSION binlog_row_image = FULL, binlog_row_value_options = PARTIAL_JSON",
-				`INSERT INTO d.partial VALUES (1, '{"a": "long enough to be worth a diff", "b": 1}')`, "UPDATE d.partial SET j = JSON_SET(j, '$.b', 2)")
+				`INSERT INTO partial VALUES (1, '{"a": "long enough to be worth a diff", "b": 1}')`, "UPDATE partial SET j = JSON_SET(j, '$.b', 2)")
 			tables = append(tables, "partial")
 		}
 		for _, q := range queries {
@@ -125,7 +123,7 @@ func TestFullImageIsDemanded(t *testing.T) {
 		log := readLog(t, s)
 		for _, name := range tables {
 			var image *row.ImageError
-			if err := log.errs[name]; !errors.As(err, &image) || image.Table != "d."+name {
+			if err := log.errs[name]; !errors.As(err, &image) || image.Table != s.Database+"."+name {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
@@ -136,8 +134,7 @@ func TestFullImageIsDemanded(t *testing.T) {
 func TestChangesOfRows(t *testing.T) {
 	t.Parallel()
 	for _, options := range [][]beds.Option{nil, {beds.With("binlog_row_event_max_size", "8192")}} {
-		flavors(t, func(t *testing.T, s *beds.Server) {
-			s.Exec("CREATE DATABASE d")
+		ownFlavors(t, func(t *testing.T, s *server) {
 			switch s.Flavor {
 			case beds.MariaDB:
 				s.Exec("SET GLOBAL log_bin_compress = ON, log_bin_compress_min_len = 10")
@@ -145,9 +142,9 @@ func TestChangesOfRows(t *testing.T) {
 				s.Exec("SET GLOBAL binlog_transaction_compression = OFF")
 			}
 			conn := s.Connect()
-			for _, q := range []string{"CREATE TABLE d.t (id INT PRIMARY KEY, a VARCHAR(300), b INT NULL)",
-				"INSERT INTO d.t WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 1000) SELECT i, REPEAT('text ', i % 60), IF(i % 3 = 0, NULL, i) FROM n",
-				"UPDATE d.t SET a = CONCAT(a, '!'), b = NULL WHERE id <= 700", "DELETE FROM d.t WHERE id > 900"} {
+			for _, q := range []string{"CREATE TABLE t (id INT PRIMARY KEY, a VARCHAR(300), b INT NULL)",
+				"INSERT INTO t WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 1000) SELECT i, REPEAT('text ', i % 60), IF(i % 3 = 0, NULL, i) FROM n",
+				"UPDATE t SET a = CONCAT(a, '!'), b = NULL WHERE id <= 700", "DELETE FROM t WHERE id > 900"} {
 				if _, err := conn.Execute(q); err != nil {
 					t.Fatal(q, err)
 				}
@@ -184,21 +181,21 @@ func TestChangesOfRows(t *testing.T) {
 // TestDescribeRefuses what has no rows of its own in the log.
 func TestDescribeRefuses(t *testing.T) {
 	t.Parallel()
-	flavors(t, func(t *testing.T, s *beds.Server) {
-		s.Exec("CREATE DATABASE d", "CREATE TABLE d.t (id INT PRIMARY KEY)", "CREATE VIEW d.v AS SELECT * FROM d.t")
+	flavors(t, func(t *testing.T, s *server) {
+		s.Exec("CREATE TABLE t (id INT PRIMARY KEY)", "CREATE VIEW v AS SELECT * FROM t")
 		names := []string{"v"}
 		if s.Flavor == beds.MariaDB {
-			s.Exec("CREATE TABLE d.versioned (id INT PRIMARY KEY) WITH SYSTEM VERSIONING", "CREATE SEQUENCE d.s")
+			s.Exec("CREATE TABLE versioned (id INT PRIMARY KEY) WITH SYSTEM VERSIONING", "CREATE SEQUENCE s")
 			names = append(names, "versioned", "s")
 		}
 		conn := s.Connect()
 		for _, name := range names {
 			var wrong *row.DefinitionError
-			if _, err := row.Describe(context.Background(), conn, "d", name); !errors.As(err, &wrong) {
+			if _, err := row.Describe(context.Background(), conn, s.Database, name); !errors.As(err, &wrong) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
-		if _, err := row.Describe(context.Background(), conn, "d", "nothing"); !errors.Is(err, row.ErrNoTable) {
+		if _, err := row.Describe(context.Background(), conn, s.Database, "nothing"); !errors.Is(err, row.ErrNoTable) {
 			t.Errorf("no table: %v", err)
 		}
 	})
@@ -207,21 +204,21 @@ func TestDescribeRefuses(t *testing.T) {
 // TestLiterals compares every kind of value with its own column by the literal that stands for it.
 func TestLiterals(t *testing.T) {
 	t.Parallel()
-	flavors(t, func(t *testing.T, s *beds.Server) {
+	flavors(t, func(t *testing.T, s *server) {
 		conn := s.Connect()
 		if _, err := conn.Execute("SET sql_mode = 'ALLOW_INVALID_DATES'"); err != nil {
 			t.Fatal(err)
 		}
-		for _, q := range []string{"CREATE DATABASE d", "CREATE TABLE d.t (i BIGINT, u BIGINT UNSIGNED, b BIT(64), y YEAR, dc DECIMAL(65,30), f FLOAT, db DOUBLE, d DATE, tm TIME(6), dt DATETIME(6), ts TIMESTAMP(6) NULL," +
+		for _, q := range []string{"CREATE TABLE t (i BIGINT, u BIGINT UNSIGNED, b BIT(64), y YEAR, dc DECIMAL(65,30), f FLOAT, db DOUBLE, d DATE, tm TIME(6), dt DATETIME(6), ts TIMESTAMP(6) NULL," +
 			" c CHAR(10) CHARACTER SET latin1, g VARCHAR(20) CHARACTER SET gbk, v VARCHAR(100) CHARACTER SET utf8mb4, e ENUM('a','b'), st SET('a','b','c'), bn BINARY(5), vb VARBINARY(9), bl BLOB)",
-			"INSERT INTO d.t VALUES (-9223372036854775808, 18446744073709551615, 18446744073709551615, 2155, -12345.000000000000000000000000000001, 0.1, 0.1, '2020-00-00', '-838:59:59', '2020-02-31 01:02:03.000004', '2020-01-01 00:00:00.000001'," +
+			"INSERT INTO t VALUES (-9223372036854775808, 18446744073709551615, 18446744073709551615, 2155, -12345.000000000000000000000000000001, 0.1, 0.1, '2020-00-00', '-838:59:59', '2020-02-31 01:02:03.000004', '2020-01-01 00:00:00.000001'," +
 				" 'ä', '中文', 'a\\'\\\\\\0日😀', 'b', 'a,c', 'x', X'00FF27', 'blob\\0')"} {
 			if _, err := conn.Execute(q); err != nil {
 				t.Fatal(q, err)
 			}
 		}
 		snap := session(t, s)
-		table, err := row.Describe(context.Background(), snap, "d", "t")
+		table, err := row.Describe(context.Background(), snap, s.Database, "t")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -230,7 +227,7 @@ func TestLiterals(t *testing.T) {
 			c := &table.Columns[i]
 			literal := string(c.AppendLiteral(nil, rows[0][i]))
 			for operator, want := range map[string]int{"=": 1, ">=": 1, ">": 0, "<": 0} {
-				r, err := snap.Execute("SELECT COUNT(*) FROM d.t WHERE " + row.QuoteName(c.Name) + " " + operator + " " + literal)
+				r, err := snap.Execute("SELECT COUNT(*) FROM t WHERE " + row.QuoteName(c.Name) + " " + operator + " " + literal)
 				if err != nil {
 					t.Fatal(c.Name, err)
 				}

@@ -50,7 +50,7 @@ func randomINET6(r *rand.Rand) string {
 // snapshot to each other and to the server's text.
 func TestRandomValues(t *testing.T) {
 	t.Parallel()
-	flavors(t, func(t *testing.T, s *beds.Server) {
+	flavors(t, func(t *testing.T, s *server) {
 		r := rand.New(rand.NewPCG(1, 2))
 		column, value := "JSON", func() string {
 			var list []string
@@ -62,7 +62,7 @@ func TestRandomValues(t *testing.T) {
 		if s.Flavor == beds.MariaDB {
 			column, value = "INET6", func() string { return "'" + randomINET6(r) + "'" }
 		}
-		s.Exec("CREATE DATABASE r", "CREATE TABLE r.t (id INT PRIMARY KEY AUTO_INCREMENT, v "+column+", d DOUBLE, f FLOAT, n DECIMAL(40,12), tm TIME(4))")
+		s.Exec("CREATE TABLE t (id INT PRIMARY KEY AUTO_INCREMENT, v " + column + ", d DOUBLE, f FLOAT, n DECIMAL(40,12), tm TIME(4))")
 		for range 20 {
 			var rows []string
 			for range 100 {
@@ -74,16 +74,16 @@ func TestRandomValues(t *testing.T) {
 				rows = append(rows, fmt.Sprintf("(%s, %s, %s, %d.%012d, '%d:%02d:%02d.%04d')", value(), strconv.FormatFloat(f, 'e', -1, 64), strconv.FormatFloat(float64(single), 'e', -1, 32),
 					r.Int64()-math.MaxInt64/2, r.Int64N(1e12), r.IntN(1676)-838, r.IntN(60), r.IntN(59), r.IntN(10000)))
 			}
-			s.Exec("SET SESSION sql_mode = ''", "INSERT IGNORE INTO r.t (v, d, f, n, tm) VALUES "+strings.Join(rows, ", "))
+			s.Exec("SET SESSION sql_mode = ''", "INSERT IGNORE INTO t (v, d, f, n, tm) VALUES "+strings.Join(rows, ", "))
 		}
 		log, conn := readLog(t, s), session(t, s)
-		table, err := row.Describe(context.Background(), conn, "r", "t")
+		table, err := row.Describe(context.Background(), conn, s.Database, "t")
 		if err != nil {
 			t.Fatal(err)
 		}
 		stream := readLogAs(t, s, map[string]*row.Table{"t": log.tables["t"].Refine(table)}).rows["t"]
 		text, binary := snapshot(t, conn, table, false), snapshot(t, conn, table, true)
-		printed := s.Query("SELECT CAST(v AS CHAR), n, tm, CAST(d AS CHAR) FROM r.t ORDER BY id")
+		printed := s.Query("SELECT CAST(v AS CHAR), n, tm, CAST(d AS CHAR) FROM t ORDER BY id")
 		if len(stream) != 2000 || len(text) != 2000 || len(binary) != 2000 {
 			t.Fatalf("%d, %d and %d rows", len(stream), len(text), len(binary))
 		}
@@ -113,11 +113,11 @@ func TestRandomValues(t *testing.T) {
 // those whose digits the log does not tell.
 func TestOldTemporalFormat(t *testing.T) {
 	t.Parallel()
-	s := beds.Start(t, beds.MariaDB, beds.With("mysql56_temporal_format", "OFF"))
-	s.Exec("CREATE DATABASE o", "CREATE TABLE o.t (id INT PRIMARY KEY, tm TIME, dt DATETIME, ts TIMESTAMP NULL)", "CREATE TABLE o.f (id INT PRIMARY KEY, dt DATETIME(3))",
-		"INSERT INTO o.t VALUES (1, '-838:59:59', '9999-12-31 23:59:59', '2038-01-19 03:14:07'), (2, '12:34:56', '2020-01-02 03:04:05', NULL), (3, '-00:00:01', '1000-01-01', '1970-01-01 00:00:01')")
+	s := ownServer(t, beds.MariaDB, beds.With("mysql56_temporal_format", "OFF"))
+	s.Exec("CREATE TABLE t (id INT PRIMARY KEY, tm TIME, dt DATETIME, ts TIMESTAMP NULL)", "CREATE TABLE f (id INT PRIMARY KEY, dt DATETIME(3))",
+		"INSERT INTO t VALUES (1, '-838:59:59', '9999-12-31 23:59:59', '2038-01-19 03:14:07'), (2, '12:34:56', '2020-01-02 03:04:05', NULL), (3, '-00:00:01', '1000-01-01', '1970-01-01 00:00:01')")
 	log, conn := readLog(t, s), session(t, s)
-	table, err := row.Describe(context.Background(), conn, "o", "t")
+	table, err := row.Describe(context.Background(), conn, s.Database, "t")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +130,7 @@ func TestOldTemporalFormat(t *testing.T) {
 			t.Errorf("snapshot %s, log %s", show(table, rows[i]), show(table, log.rows["t"][i]))
 		}
 	}
-	if _, err := row.Describe(context.Background(), conn, "o", "f"); err == nil || !strings.Contains(err.Error(), "column dt") {
+	if _, err := row.Describe(context.Background(), conn, s.Database, "f"); err == nil || !strings.Contains(err.Error(), "column dt") {
 		t.Errorf("a fraction in the old form: %v", err)
 	}
 }

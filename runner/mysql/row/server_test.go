@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,51 +16,94 @@ import (
 	"github.com/go-mysql-org/go-mysql/replication"
 
 	"github.com/sluice-io/sluice/e2e/beds"
+	"github.com/sluice-io/sluice/e2e/harness"
 	"github.com/sluice-io/sluice/runner/mysql/row"
 )
 
-// flavors runs a test on both real servers.
-func flavors(t *testing.T, test func(t *testing.T, s *beds.Server), opts ...beds.Option) {
+// shared are the servers that tests share, each with a database of its own.
+var shared = beds.NewShared(sharedMain, func(*beds.Server) {})
+
+var sharedMain = harness.NewMain("row")
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	sharedMain.Close()
+	os.Exit(code)
+}
+
+// counted numbers databases and readers of the log.
+var counted atomic.Uint32
+
+// server is a real one with an empty database, in which statements run, and the place in the log where that begins.
+type server struct {
+	*beds.Server
+	from mysql.Position
+}
+
+func serverOf(s *beds.Server) *server {
+	logs := s.Query("SHOW BINARY LOGS")
+	last := logs[len(logs)-1] // name, size
+	pos, _ := strconv.ParseUint(*last[1], 10, 32)
+	return &server{Server: s.In(fmt.Sprintf("d%d", counted.Add(1))), from: mysql.Position{Name: *last[0], Pos: uint32(pos)}}
+}
+
+// ownServer is one that a test may do anything to.
+func ownServer(t *testing.T, flavor string, opts ...beds.Option) *server {
+	return serverOf(beds.Start(t, flavor, opts...))
+}
+
+// flavors runs a test on both real servers, shared with others: see beds.Shared.
+func flavors(t *testing.T, test func(t *testing.T, s *server)) {
+	each(t, func(t *testing.T, flavor string) { test(t, serverOf(shared.Server(t, flavor))) })
+}
+
+// ownFlavors runs a test on two servers of its own.
+func ownFlavors(t *testing.T, test func(t *testing.T, s *server), opts ...beds.Option) {
+	each(t, func(t *testing.T, flavor string) { test(t, ownServer(t, flavor, opts...)) })
+}
+
+func each(t *testing.T, test func(t *testing.T, flavor string)) {
 	for _, flavor := range []string{beds.MariaDB, beds.MySQL} {
 		t.Run(flavor, func(t *testing.T) {
 			t.Parallel()
-			test(t, beds.Start(t, flavor, opts...))
+			test(t, flavor)
 		})
 	}
 }
 
-// logged is what the binary log says of the tables.
+// logged is what the binary log says of the tables of a database.
 type logged struct {
-	tables map[string]*row.Table // the last definition, by name
-	rows   map[string][]row.Row  // after images, by table
-	errs   map[string]error      // the first error, by table
-	before map[string][]row.Row
-	as     map[string]*row.Table
+	database string
+	tables   map[string]*row.Table // the last definition, by name
+	rows     map[string][]row.Row  // after images, by table
+	errs     map[string]error      // the first error, by table
+	before   map[string][]row.Row
+	as       map[string]*row.Table
 }
 
-// readLog reads the whole binary log of a server, up to a marker that it writes.
-func readLog(t *testing.T, s *beds.Server) *logged {
+// readLog reads the binary log of a server from where the database begins, up to a marker that it writes.
+func readLog(t *testing.T, s *server) *logged {
 	t.Helper()
 	return readLogAs(t, s, nil)
 }
 
 // readLogAs decodes the rows of some tables by definitions other than the log's.
-func readLogAs(t *testing.T, s *beds.Server, as map[string]*row.Table) *logged {
+func readLogAs(t *testing.T, s *server, as map[string]*row.Table) *logged {
 	t.Helper()
 	marker := uint64(time.Now().UnixNano())
-	s.Exec("CREATE DATABASE IF NOT EXISTS marker", "CREATE TABLE IF NOT EXISTS marker.done (id BIGINT PRIMARY KEY)", fmt.Sprintf("INSERT INTO marker.done VALUES (%d)", marker))
+	s.Exec("CREATE TABLE IF NOT EXISTS done (id BIGINT PRIMARY KEY)", fmt.Sprintf("INSERT INTO done VALUES (%d)", marker))
 	sync := replication.NewBinlogSyncer(replication.BinlogSyncerConfig{
-		ServerID: 4711, Logger: slog.New(slog.DiscardHandler), Flavor: s.Flavor, Host: s.Host, Port: uint16(s.Port), User: "root", DisableRetrySync: true,
+		ServerID: 4711 + counted.Add(1), Logger: slog.New(slog.DiscardHandler), Flavor: s.Flavor, Host: s.Host, Port: uint16(s.Port), User: "root", DisableRetrySync: true,
 		RowsEventDecodeFunc: func(*replication.RowsEvent, []byte) error { return nil },
 	})
 	defer sync.Close()
-	stream, err := sync.StartSync(mysql.Position{Name: s.Binlogs()[0], Pos: 4})
+	stream, err := sync.StartSync(s.from)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	l := &logged{tables: map[string]*row.Table{}, rows: map[string][]row.Row{}, errs: map[string]error{}, before: map[string][]row.Row{}, as: as}
+	l := &logged{database: s.Database, tables: map[string]*row.Table{}, rows: map[string][]row.Row{}, errs: map[string]error{}, before: map[string][]row.Row{}, as: as}
 	var d row.Decoder
 	byID := map[uint64]*row.Table{}
 	for len(l.rows["done"]) == 0 || l.rows["done"][len(l.rows["done"])-1][0].N != marker {
@@ -90,6 +135,9 @@ func (l *logged) event(t *testing.T, e *replication.BinlogEvent, flavor string, 
 		id, _ := row.TableID(body)
 		table, err := row.ParseTableMap(body, flavor)
 		delete(byID, id)
+		if err == nil && table.Database != l.database {
+			return
+		}
 		if err != nil {
 			l.errs[fmt.Sprint(id)] = err
 			l.errs[""] = err
@@ -153,7 +201,7 @@ func snapshot(t *testing.T, conn *client.Conn, table *row.Table, binary bool) []
 }
 
 // session is a connection as a snapshot's.
-func session(t *testing.T, s *beds.Server) *client.Conn {
+func session(t *testing.T, s *server) *client.Conn {
 	t.Helper()
 	conn := s.Connect()
 	for _, statement := range row.SnapshotSession {

@@ -128,7 +128,7 @@ func manyMembers(n int) string {
 // SELECT, in both protocols, and compares them to each other and to what the server prints.
 func TestEveryType(t *testing.T) {
 	t.Parallel()
-	flavors(t, func(t *testing.T, s *beds.Server) {
+	flavors(t, func(t *testing.T, s *server) {
 		cases := map[string]typeCase{}
 		conn := s.Connect()
 		execute := func(statement string) {
@@ -137,7 +137,6 @@ func TestEveryType(t *testing.T) {
 				t.Fatalf("%.300s: %v", statement, err)
 			}
 		}
-		execute("CREATE DATABASE types CHARACTER SET utf8mb4")
 		execute("SET sql_mode = 'ALLOW_INVALID_DATES', SESSION explicit_defaults_for_timestamp = 1")
 		for i, c := range typeCases {
 			if c.only != "" && c.only != s.Flavor || c.since != "" && !newer(t, s, c.since) {
@@ -145,10 +144,10 @@ func TestEveryType(t *testing.T) {
 			}
 			name := fmt.Sprintf("t%d", i)
 			cases[name] = c
-			execute(fmt.Sprintf("CREATE TABLE types.%s (id INT PRIMARY KEY AUTO_INCREMENT, v %s)", name, c.typ))
-			execute(fmt.Sprintf("INSERT IGNORE INTO types.%s (v) VALUES (NULL)", name))
+			execute(fmt.Sprintf("CREATE TABLE %s (id INT PRIMARY KEY AUTO_INCREMENT, v %s)", name, c.typ))
+			execute(fmt.Sprintf("INSERT IGNORE INTO %s (v) VALUES (NULL)", name))
 			for _, v := range strings.Split(c.values, "|") {
-				execute(fmt.Sprintf("INSERT IGNORE INTO types.%s (v) VALUES (%s)", name, v))
+				execute(fmt.Sprintf("INSERT IGNORE INTO %s (v) VALUES (%s)", name, v))
 			}
 		}
 		log := readLog(t, s)
@@ -160,7 +159,7 @@ func TestEveryType(t *testing.T) {
 }
 
 // newer tells whether the server's version is at least a major.minor one.
-func newer(t *testing.T, s *beds.Server, since string) bool {
+func newer(t *testing.T, s *server, since string) bool {
 	t.Helper()
 	var major, minor, wantMajor, wantMinor int
 	version := *s.Query("SELECT VERSION()")[0][0]
@@ -173,7 +172,7 @@ func newer(t *testing.T, s *beds.Server, since string) bool {
 	return major > wantMajor || major == wantMajor && minor >= wantMinor
 }
 
-func compareType(t *testing.T, s *beds.Server, log *logged, name string, c typeCase, read func(*row.Table, bool) []row.Row) {
+func compareType(t *testing.T, s *server, log *logged, name string, c typeCase, read func(*row.Table, bool) []row.Row) {
 	t.Helper()
 	fromLog := log.tables[name]
 	if fromLog == nil || log.errs[name] != nil {
@@ -181,13 +180,13 @@ func compareType(t *testing.T, s *beds.Server, log *logged, name string, c typeC
 		return
 	}
 	conn := s.Connect()
-	described, err := row.Describe(context.Background(), conn, "types", name)
+	described, err := row.Describe(context.Background(), conn, s.Database, name)
 	if err != nil {
 		t.Errorf("%s: %v", c.typ, err)
 		return
 	}
 	if described.Fingerprint != fromLog.Fingerprint {
-		t.Errorf("%s: the definitions differ:\nlog    %+v\nserver %+v", c.typ, fromLog.Columns[1], described.Columns[1])
+		t.Errorf("%s: the definitions differ:\nlog    %v %v %+v\nserver %v %v %+v", c.typ, fromLog.Key, fromLog.KeyPrefix, fromLog.Columns, described.Key, described.KeyPrefix, described.Columns)
 	}
 	table := fromLog.Refine(described)
 	stream := log.rows[name]
@@ -219,7 +218,7 @@ func printQuery(name string, c typeCase) string {
 	if print == "" || print == "-" {
 		print = "CAST(v AS CHAR)"
 	}
-	return fmt.Sprintf("SELECT %s FROM types.%s ORDER BY id", print, name)
+	return fmt.Sprintf("SELECT %s FROM %s ORDER BY id", print, name)
 }
 
 func comparePrinted(t *testing.T, col *row.Column, c typeCase, v row.Value, want *string) {
@@ -240,7 +239,7 @@ func comparePrinted(t *testing.T, col *row.Column, c typeCase, v row.Value, want
 }
 
 // again reads the log once more and decodes a table's rows by another definition.
-func again(t *testing.T, s *beds.Server, _ *logged, table *row.Table) []row.Row {
+func again(t *testing.T, s *server, _ *logged, table *row.Table) []row.Row {
 	t.Helper()
 	l := readLogAs(t, s, map[string]*row.Table{table.Name: table})
 	return l.rows[table.Name]
