@@ -109,7 +109,7 @@ func run(o options, flavor string, out io.Writer) {
 	b := &bed{Bed: &kit.Bed{Main: harness.NewMain("bench"), Suite: harness.NewSuite("bench"), Options: kit.Options{Profiles: o.profiles}}, options: o, out: out}
 	defer b.Close()
 	b.Kafka = harness.StartKafka(b.Main, harness.KafkaOptions{HeapMB: 1024, Throughput: true})
-	b.db = beds.Start(b.Main, flavor, beds.Without("innodb_flush_method"), beds.With("innodb_buffer_pool_size", "1G"), beds.With("max_binlog_size", "1G"))
+	b.db = beds.Start(b.Main, flavor, beds.Without("loose_innodb_flush_method"), beds.With("innodb_buffer_pool_size", "1G"), beds.With("max_binlog_size", "1G"))
 	b.db.Account(user, password)
 	b.db.Exec("CREATE DATABASE " + database)
 	b.sluice = b.Suite.StartSluice(b.Main, harness.SluiceOptions{Budget: o.budget})

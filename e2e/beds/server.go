@@ -125,7 +125,7 @@ func start(t harness.T, p program, opts []Option) *Server {
 		"server_id": "1", "log_bin": "binlog", "binlog_row_image": "FULL", "binlog_row_metadata": "FULL",
 		"character_set_server": "utf8mb4", "skip_name_resolve": "",
 		// A commit is in the system's cache when it is answered: it outlives the process, which is all that tests kill.
-		"sync_binlog": "0", "innodb_flush_log_at_trx_commit": "2", "innodb_flush_method": "nosync", "innodb_buffer_pool_size": "64M", "performance_schema": "OFF",
+		"sync_binlog": "0", "innodb_flush_log_at_trx_commit": "2", "loose_innodb_flush_method": "nosync", "innodb_buffer_pool_size": "64M", "performance_schema": "OFF",
 	}
 	maps.Copy(s.settings, p.settings())
 	for _, o := range opts {

@@ -54,7 +54,7 @@ func BenchmarkReader(b *testing.B) {
 }
 
 func benchReader(b *testing.B, flavor string) {
-	s := beds.Start(b, flavor, beds.Without("innodb_flush_method"), beds.With("innodb_buffer_pool_size", "1G"), beds.With("max_binlog_size", "1G"))
+	s := beds.Start(b, flavor, beds.Without("loose_innodb_flush_method"), beds.With("innodb_buffer_pool_size", "1G"), beds.With("max_binlog_size", "1G"))
 	s.Account("sluice", "secret")
 	s.Exec("CREATE DATABASE shop", "CREATE TABLE shop.n (i INT PRIMARY KEY)", "INSERT INTO shop.n VALUES (0),(1),(2),(3),(4),(5),(6),(7),(8),(9)",
 		"CREATE TABLE shop.a (id INT PRIMARY KEY, a VARCHAR(60), b VARCHAR(60), c BIGINT, d DATETIME, e DECIMAL(12,2), f VARCHAR(40))",

@@ -105,7 +105,7 @@ func TestOSSPreview(t *testing.T) {
 			t.Errorf("half of %q: problem %q", how, p.Problem)
 		}
 		// A small object that becomes enormous is cut off.
-		putDirect(t, o, "bomb", compressed(t, how, make([]byte, 64<<20)))
+		putDirect(t, o, "bomb", compressed(t, how, make([]byte, 3*maxPreview)))
 		p, err = o.Preview(context.Background(), DefaultBucket, "bomb", 1<<30)
 		must(t, err)
 		if len(p.Data) > maxPreview || !p.Truncated || p.Text {
