@@ -1,6 +1,7 @@
 package fc
 
 import (
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -15,8 +16,10 @@ func TestRunsFitTheirTime(t *testing.T) {
 	t.Parallel()
 	for took, want := range map[time.Duration]int{0: firstRun, time.Millisecond: 500, 100 * time.Millisecond: 5, 10 * time.Minute: 1} {
 		s := &sink{shape: shape{size: 10, limit: usualSyncBytes}, buffers: &buffers{}, inflight: 1}
-		if took > 0 {
-			s.took(took)
+		for range 1000 {
+			if took > 0 {
+				s.took(took)
+			}
 		}
 		begun, err := s.Begin(t.Context(), orders, nil)
 		if err != nil {
@@ -31,6 +34,31 @@ func TestRunsFitTheirTime(t *testing.T) {
 		if n != 10*want || c.open.count != 0 {
 			t.Errorf("requests of %s: a run of %d records, want %d", took, n, 10*want)
 		}
+	}
+}
+
+// TestRunsWithSlowRequestsAmongThem: where every twentieth request takes 0.7 s, no run takes much longer than
+// runs should: a partition's position moves at a run's end.
+func TestRunsWithSlowRequestsAmongThem(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(1, 2))
+	s := &sink{inflight: 1}
+	var longest, all time.Duration
+	const runs = 5000
+	for range runs {
+		var run time.Duration
+		for range s.allowed() {
+			took := 2 * time.Millisecond
+			if random.IntN(20) == 0 {
+				took = 700 * time.Millisecond
+			}
+			s.took(took)
+			run += took
+		}
+		longest, all = max(longest, run), all+run
+	}
+	if longest > 5*time.Second || all/runs > time.Second {
+		t.Errorf("the longest run takes %s, one %s on average", longest, all/runs)
 	}
 }
 
@@ -91,7 +119,9 @@ func TestRunsAreFilledToTheByte(t *testing.T) {
 func TestIntentStaysShort(t *testing.T) {
 	t.Parallel()
 	s := &sink{shape: shape{size: 1, limit: 64 << 10}, buffers: &buffers{}, inflight: 1}
-	s.took(time.Microsecond)
+	for range 10_000 {
+		s.took(time.Microsecond)
+	}
 	begun, err := s.Begin(t.Context(), connector.Range{Topic: "orders"}, nil)
 	if err != nil {
 		t.Fatal(err)

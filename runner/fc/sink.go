@@ -27,6 +27,7 @@ type sink struct {
 	inflight int          // requests of a partition at once
 	stops    bool         // a batch that is refused for good stops its partition, and with order those behind it
 	spent    atomic.Int64 // how long a request takes, in nanoseconds; 0: not known
+	known    atomic.Int64 // so many requests has spent been learnt from
 	limit    atomic.Int64 // the function's own time limit, in nanoseconds; 0: not known
 	flowing  atomic.Bool  // the last request was taken, or some before it
 }
@@ -134,7 +135,8 @@ func (s *sink) allowed() int {
 	case d == 0:
 		return firstRun * s.inflight
 	}
-	return int(max(int64(runTime)*int64(s.inflight)/d, 1))
+	// What few requests took says little of many.
+	return int(max(min(int64(runTime)*int64(s.inflight)/d, max(s.known.Load(), int64(firstRun*s.inflight))), 1))
 }
 
 // Patience is how long a request may take: a synchronous one as long as the function.
@@ -148,14 +150,19 @@ func (s *sink) Patience() time.Duration {
 	return usualLimit
 }
 
-// took notes how long a request took: a moving average over the last ones.
+// took notes how long a request took, in an average that rises fast and falls slowly: where a few among many
+// are slow, a run that the quick ones have made long would take as long as the slow ones in it.
 func (s *sink) took(d time.Duration) {
+	s.known.Add(1)
 	before := s.spent.Load()
-	if before == 0 {
-		s.spent.Store(max(int64(d), 1))
-		return
+	weight := int64(16)
+	if int64(d) < before {
+		weight = 128
 	}
-	s.spent.Store(max(before+(int64(d)-before)/8, 1))
+	if before == 0 {
+		weight = 1
+	}
+	s.spent.Store(max(before+(int64(d)-before)/weight, 1))
 }
 
 var idEncoding = base32.StdEncoding.WithPadding(base32.NoPadding)
