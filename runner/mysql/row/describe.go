@@ -19,7 +19,7 @@ const (
 	tableQuery = `SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE, VERSION() FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?`
 
 	columnQuery = `SELECT COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, IS_NULLABLE, COALESCE(CHARACTER_OCTET_LENGTH, 0), COALESCE(NUMERIC_PRECISION, 0),
- COALESCE(NUMERIC_SCALE, 0), COALESCE(DATETIME_PRECISION, 0), COALESCE(CHARACTER_SET_NAME, 'binary'), EXTRA
+ COALESCE(NUMERIC_SCALE, 0), COALESCE(DATETIME_PRECISION, 0), COALESCE(CHARACTER_SET_NAME, 'binary'), EXTRA, COLUMN_KEY
  FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? ORDER BY ORDINAL_POSITION`
 
 	// keyQuery lists the indexes in the table's own order, which information_schema does not tell.
@@ -54,7 +54,9 @@ func Describe(ctx context.Context, conn Querier, database, name string) (*Table,
 		return nil, fmt.Errorf("asking for the columns of %s: %w", t, err)
 	}
 	t.Columns = make([]Column, len(rows))
+	keyed := false
 	for i, r := range rows {
+		keyed = keyed || r.text(10) == "PRI"
 		if err := t.Columns[i].describe(r, maria); err != nil {
 			return nil, t.wrong(r.text(0), err)
 		}
@@ -67,6 +69,9 @@ func Describe(ctx context.Context, conn Querier, database, name string) (*Table,
 			return nil, fmt.Errorf("%s: %w", t, ErrNoTable)
 		}
 		return nil, fmt.Errorf("asking for the keys of %s: %w", t, err)
+	}
+	if keyed && len(rows) == 0 { // its rows would be taken for those of a table without a key
+		return nil, fmt.Errorf("asking for the keys of %s: the server tells of a key and shows none", t)
 	}
 	if err := t.describeKey(rows); err != nil {
 		return nil, err
