@@ -263,14 +263,14 @@ func (r *reader) loop(ctx context.Context) error {
 
 // mark ends a fact: with the position, and the states of tables that changed.
 func (r *reader) mark(ctx context.Context) error {
-	entries := make([]connector.Entry, 1, 1+len(r.moved))
+	entries := make([]connector.Entry, 1, 1+len(r.moved)+len(r.removed))
 	entries[0] = r.done.entry()
+	for _, key := range r.removed { // before the others: a table that went may have come again
+		entries = append(entries, connector.Entry{Key: key})
+	}
 	for _, t := range r.moved {
 		entries = append(entries, t.state.entry(t.name))
 		t.pending = false
-	}
-	for _, key := range r.removed {
-		entries = append(entries, connector.Entry{Key: key})
 	}
 	r.moved, r.removed = r.moved[:0], nil
 	r.dirty, r.saved = false, time.Now()
