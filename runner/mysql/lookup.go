@@ -3,6 +3,7 @@ package mysql
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/sluice-io/sluice/runner/connector"
@@ -81,31 +82,43 @@ func (s *Settings) becomes(t listed) string {
 	return fmt.Sprintf("%s%s, %s; about %s", topic, key, plural(Partitions(len(t.key) > 0), "partition", "partitions"), plural64(t.rows, "row", "rows"))
 }
 
+// openNamed connects, and lists the tables that the settings name now. The session is the caller's to close.
+func openNamed(ctx context.Context, s *Settings, deps connector.Deps) (x *session, sv *facts, named []listed, err error) {
+	if x, err = openSession(ctx, s, deps); err != nil {
+		return nil, nil, nil, err
+	}
+	defer func() {
+		if err != nil {
+			x.Close()
+		}
+	}()
+	if sv, err = readFacts(x); err != nil {
+		return nil, nil, nil, s.classify("reading the server's settings", err)
+	}
+	if err := sv.supported(); err != nil {
+		return nil, nil, nil, err
+	}
+	tables, err := listTables(ctx, x, s.Database)
+	if err != nil {
+		return nil, nil, nil, s.classify("listing tables", err)
+	}
+	patterns := sv.tables(s)
+	return x, sv, slices.DeleteFunc(tables, func(t listed) bool { return !patterns.Match(t.name) }), nil
+}
+
 // sourceTopics lists the topics of the tables that the settings name now.
 func sourceTopics(ctx context.Context, cfg connector.Config, deps connector.Deps) ([]connector.SourceTopic, error) {
 	s, err := Decode(cfg, deps.Env)
 	if err != nil {
 		return nil, err
 	}
-	x, err := openSession(ctx, &s, deps)
+	x, _, tables, err := openNamed(ctx, &s, deps)
 	if err != nil {
 		return nil, err
 	}
 	defer x.Close()
-	sv, err := readFacts(x)
-	if err != nil {
-		return nil, s.classify("reading the server's settings", err)
-	}
-	tables, err := listTables(ctx, x, s.Database)
-	if err != nil {
-		return nil, s.classify("listing tables", err)
-	}
 	var out []connector.SourceTopic
-	patterns := sv.tables(&s)
 	for _, t := range tables {
-		if !patterns.Match(t.name) {
-			continue
-		}
 		topic := connector.SourceTopic{From: t.name, Key: t.key, Partitions: Partitions(len(t.key) > 0)}
 		if topic.Name, err = s.Topic(t.name); err != nil {
 			return nil, err

@@ -26,22 +26,11 @@ func preview(ctx context.Context, cfg connector.Config, deps connector.Deps, _ [
 	if err != nil {
 		return nil, err
 	}
-	x, err := openSession(ctx, &s, deps)
+	x, sv, tables, err := openNamed(ctx, &s, deps)
 	if err != nil {
 		return nil, err
 	}
 	defer x.Close()
-	sv, err := readFacts(x)
-	if err != nil {
-		return nil, s.classify("reading the server's settings", err)
-	}
-	if err := sv.supported(); err != nil {
-		return nil, err
-	}
-	tables, err := listTables(ctx, x, s.Database)
-	if err != nil {
-		return nil, s.classify("listing tables", err)
-	}
 	for _, statement := range row.SnapshotSession {
 		if _, err := x.Execute(statement); err != nil {
 			return nil, s.classify("preparing to read rows", err)
@@ -51,12 +40,7 @@ func preview(ctx context.Context, cfg connector.Config, deps connector.Deps, _ [
 	if p.encoder, err = format.New(s.Format, s.formatOptions(sv)); err != nil {
 		return nil, err
 	}
-	patterns := sv.tables(&s)
-	for _, t := range tables {
-		if !patterns.Match(t.name) || p.tables == previewTables {
-			continue
-		}
-		p.tables++
+	for _, t := range tables[:min(len(tables), previewTables)] {
 		if err := p.table(ctx, t); err != nil {
 			return nil, err
 		}
@@ -80,7 +64,6 @@ type previewing struct {
 	sv           *facts
 	encoder      format.Encoder
 	sequence     uint64
-	tables       int
 	out, refused []connector.Sample
 }
 

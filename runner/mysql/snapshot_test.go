@@ -24,20 +24,7 @@ func TestRule17TablesWithoutKey(t *testing.T) {
 		var wg sync.WaitGroup
 		stop := make(chan struct{})
 		b.write(&wg, stop, "k", 1, 100, number)
-		wg.Go(func() {
-			c := b.s.Connect()
-			defer c.Close()
-			for i := 0; ; i++ {
-				select {
-				case <-stop:
-					return
-				default:
-				}
-				_, _ = c.Execute(fmt.Sprintf("INSERT INTO log VALUES (%d,'new')", i%7))
-				_, _ = c.Execute(fmt.Sprintf("DELETE FROM log WHERE v = %d LIMIT 1", rand.IntN(20)))
-				pause(2 * time.Millisecond)
-			}
-		})
+		b.writeKeyless(&wg, stop, 20)
 		r := b.run()
 		b.waitFor("a part of the view", func() bool { s := tableOf(b.out, "log"); return s.Rows > 0 || s.State == stateDone })
 		first := tableOf(b.out, "log")
@@ -69,6 +56,23 @@ func TestRule17TablesWithoutKey(t *testing.T) {
 	})
 }
 
+// writeKeyless inserts into the table log and deletes from it, of whose rows v is below values, until stop is closed.
+func (b *bed) writeKeyless(wg *sync.WaitGroup, stop chan struct{}, values int) {
+	wg.Go(func() {
+		c := b.s.Connect()
+		defer c.Close()
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			case <-time.After(2 * time.Millisecond):
+			}
+			_, _ = c.Execute(fmt.Sprintf("INSERT INTO log VALUES (%d,'new')", i%7))
+			_, _ = c.Execute(fmt.Sprintf("DELETE FROM log WHERE v = %d LIMIT 1", rand.IntN(values)))
+		}
+	})
+}
+
 // An account that may not lock tables copies one without a key all the same (MySQL).
 func TestRule17TablesWithoutKeyAndLocks(t *testing.T) {
 	t.Parallel()
@@ -80,19 +84,7 @@ func TestRule17TablesWithoutKeyAndLocks(t *testing.T) {
 	var wg sync.WaitGroup
 	stop := make(chan struct{})
 	b.write(&wg, stop, "k", 1, 100, number)
-	wg.Go(func() {
-		c := b.s.Connect()
-		defer c.Close()
-		for i := 0; ; i++ {
-			select {
-			case <-stop:
-				return
-			case <-time.After(3 * time.Millisecond):
-			}
-			_, _ = c.Execute(fmt.Sprintf("INSERT INTO log VALUES (%d,'new')", i%7))
-			_, _ = c.Execute(fmt.Sprintf("DELETE FROM log WHERE v = %d LIMIT 1", rand.IntN(7)))
-		}
-	})
+	b.writeKeyless(&wg, stop, 7)
 	b.run()
 	b.waitFor("the copies", func() bool { return tableOf(b.out, "log").State == stateDone && tableOf(b.out, "k").State == stateDone })
 	close(stop)

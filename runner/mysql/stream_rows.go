@@ -66,11 +66,7 @@ func (r *reader) define(ctx context.Context, m *mapped) error {
 		}
 	}
 	if t.state.Topic == "" {
-		topic, err := r.set.Topic(name)
-		if err != nil {
-			return err
-		}
-		if err := r.complete(ctx, t, topic, def); err != nil {
+		if err := r.complete(ctx, t, def); err != nil {
 			return err
 		}
 		r.touch(t)

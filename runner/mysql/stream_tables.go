@@ -217,7 +217,7 @@ func (r *reader) admit(ctx context.Context, name string, created bool) (*table, 
 	case err != nil:
 		return nil, err
 	default:
-		if err := r.complete(ctx, t, topic, t.described); err != nil {
+		if err := r.complete(ctx, t, t.described); err != nil {
 			return nil, err
 		}
 	}
@@ -229,7 +229,11 @@ func (r *reader) admit(ctx context.Context, name string, created bool) (*table, 
 }
 
 // complete gives a table its topic, by the first definition of it that is known.
-func (r *reader) complete(ctx context.Context, t *table, topic string, def *row.Table) error {
+func (r *reader) complete(ctx context.Context, t *table, def *row.Table) error {
+	topic, err := r.set.Topic(t.name)
+	if err != nil {
+		return err
+	}
 	t.state.Topic, t.state.Keyed = topic, len(def.Key) > 0
 	t.header()
 	return r.checkTopic(ctx, t)
@@ -249,11 +253,7 @@ func (r *reader) describeLate(ctx context.Context, t *table) error {
 	if err != nil {
 		return err
 	}
-	topic, err := r.set.Topic(t.name)
-	if err != nil {
-		return err
-	}
-	return r.complete(ctx, t, topic, t.described)
+	return r.complete(ctx, t, t.described)
 }
 
 // release lets a table go of which nothing was sent.
