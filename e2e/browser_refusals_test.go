@@ -47,7 +47,9 @@ func (w *window) wrongFields(wizard string) {
 	w.fill("description", "left") // leaving the name has it checked
 	w.until("the name is refused in place", bad+` && document.querySelector("#f-name-error")`)
 	w.fill("name", "")
-	w.press(`#wizard-form button[value=next]`)
+	w.do(chromedp.EmulateViewport(1280, 1600)) // a form that needs no scrolling moves when an error goes away
+	w.pressSlowly(`#wizard-form button[value=next]`)
+	w.do(chromedp.EmulateViewport(1280, 800))
 	w.until("the summary has the focus", `document.activeElement?.id === "errors" && `+has("#errors", "Connector Name"))
 	w.until("the field is marked", bad+` && document.querySelector("main [name=name]").getAttribute("aria-describedby").includes("f-name-error")`)
 	w.picture("wizard-refused")

@@ -188,8 +188,8 @@ const find = `((selector) => {
 	return {x, y, why: ""};
 })`
 
-// click presses the mouse button on the first visible element that a CSS selector matches.
-func (w *window) click(selector string) {
+// spot waits until an element can be clicked and returns where.
+func (w *window) spot(selector string) spot {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.ctx, patience)
 	defer cancel()
@@ -205,7 +205,27 @@ func (w *window) click(selector string) {
 	if err != nil {
 		w.t.Fatalf("clicking %s: %v; the page: %s", selector, err, w.sees())
 	}
+	return at
+}
+
+// click presses the mouse button on the first visible element that a CSS selector matches.
+func (w *window) click(selector string) {
+	w.t.Helper()
+	at := w.spot(selector)
 	w.do(chromedp.MouseClickXY(at.X, at.Y))
+}
+
+// pressSlowly is press by a hand that holds the button down until the server has answered what leaving a field asks, and
+// the page has had 20 ms to show it.
+func (w *window) pressSlowly(selector string) {
+	w.t.Helper()
+	before := eval[float64](w, "performance.timeOrigin")
+	eval[bool](w, `(ask => { window.answers = 0; window.fetch = async (...request) => { const answer = await ask(...request); setTimeout(() => window.answers++, 20); return answer }; return true })(window.fetch)`)
+	at := w.spot(selector)
+	w.do(chromedp.MouseEvent(chromedp.MousePressed, at.X, at.Y, chromedp.ButtonLeft, chromedp.ClickCount(1)))
+	w.until("an answer", "window.answers > 0")
+	w.do(chromedp.MouseEvent(chromedp.MouseReleased, at.X, at.Y, chromedp.ButtonLeft, chromedp.ClickCount(1)))
+	w.until("another page after "+selector, fmt.Sprintf("performance.timeOrigin !== %f", before))
 }
 
 // press clicks and waits for the page that follows.

@@ -299,7 +299,7 @@ func ConnectorModify(m ConnectorModifyPage) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			} else {
-				templ_7745c5c3_Err = ConnectorModifyForm(m).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = ConnectorModifyForm(m, true).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -314,8 +314,8 @@ func ConnectorModify(m ConnectorModifyPage) templ.Component {
 	})
 }
 
-// ConnectorModifyForm is the form alone: what an "Update form" request is answered with.
-func ConnectorModifyForm(m ConnectorModifyPage) templ.Component {
+// ConnectorModifyForm is the form alone. whole says that it is part of its page, not an answer to one field's change.
+func ConnectorModifyForm(m ConnectorModifyPage, whole bool) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -406,7 +406,7 @@ func ConnectorModifyForm(m ConnectorModifyPage) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = components.ErrorSummary(components.Errors(m.Groups...), m.Errors...).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = formErrors(whole, m.Groups, m.Errors).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -143,7 +143,7 @@ func (c *Console) showModify(q *request, f *modifyForm, status int, wrong map[st
 	if len(f.typed) > 0 {
 		m.Hidden = []views.Hidden{{Name: "_sealed", Value: q.seal(f.typed, f.sealedFor(q))}}
 	}
-	return q.renderPart(status, views.ConnectorModify(m), views.ConnectorModifyForm(m))
+	return q.renderPart(status, views.ConnectorModify(m), views.ConnectorModifyForm(m, false))
 }
 
 func (f *modifyForm) groups(q *request, url string, wrong map[string]string) []components.Group {

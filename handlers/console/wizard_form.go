@@ -162,7 +162,7 @@ func (c *Console) finishField(q *request, d wizardDraft, field *components.Field
 	case field.Key == connector.KeyName, field.Key == connector.KeyInternetAccess, isRegion(field.Key):
 		field.UpdateURL = at
 	}
-	if field.Key == connector.KeyName && field.Value == "" {
+	if field.Key == connector.KeyName && field.Value == "" && !q.fragment() { // a part that arrives later takes the focus from nobody
 		field.Autofocus = true
 	}
 }

@@ -183,7 +183,6 @@ func (c *Console) wizardField(q *request, d wizardDraft, step connector.StepID, 
 	var lists []components.Field
 	for _, g := range c.wizardGroups(q, d, step, wrong, append(hanging, key)...) {
 		for _, f := range g.Fields {
-			f.Autofocus = false
 			switch {
 			case f.Key == key:
 				left = f

@@ -185,6 +185,10 @@ func TestWizardParts(t *testing.T) {
 	ask("oss.format", "parquet").hasNot(`[name="oss.binary"]`)
 	ask("oss.format", "csv").has(`[name="oss.binary"]`)
 	b.get(at).has(`#f-oss-bucket[value="data-lake"]`) // what was checked is kept
+	ask("oss.bucket", "No Bucket").has(`#f-oss-bucket[aria-invalid=true]`).hasNot("#errors").hasNot("[autofocus]")
+	at = strings.TrimSuffix(at, "destination") + "basic"
+	ask("name", "Not A Name").has(`#f-name[aria-invalid=true]`).hasNot("#errors").hasNot("[autofocus]") // whoever types elsewhere keeps the focus
+	ask("name", "").has(`#f-name:not([aria-invalid])`).hasNot("[autofocus]")
 }
 
 // TestWizardRefused: who may not, what does not exist, and a quota that is used up.

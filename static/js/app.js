@@ -173,9 +173,22 @@
   const notice = () => document.getElementById("lost");
   function lost(is) { const node = notice(); if (node) node.hidden = !is; }
   document.addEventListener("htmx:config:request", (event) => {
-    const token = meta("csrf-token");
-    if (token) event.detail.ctx.request.headers["X-CSRF-Token"] = token;
+    const ctx = event.detail.ctx, token = meta("csrf-token");
+    if (token) ctx.request.headers["X-CSRF-Token"] = token;
+    ctx.fetch = async (...request) => { const answer = await fetch(...request); await released; return answer; };
   });
+  // Pressing the mouse on a button leaves a field, which has it checked. If the answer moved the button before the mouse
+  // is let go, there would be no click: answers wait for that, though not for ever, since scroll bars swallow the end.
+  let released = Promise.resolve();
+  const longestPress = 2000; // ms
+  document.addEventListener("pointerdown", () => {
+    const done = new AbortController();
+    released = new Promise((resolve) => {
+      const letGo = () => { done.abort(); setTimeout(resolve); }; // after the click
+      for (const end of ["pointerup", "pointercancel"]) addEventListener(end, letGo, { capture: true, signal: done.signal });
+      setTimeout(letGo, longestPress);
+    });
+  }, true);
   document.addEventListener("htmx:before:request", (event) => {
     const polls = event.detail.ctx.sourceEvent?.type === "every";
     const editing = polls && event.detail.ctx.target?.querySelector("details.menu[open], dialog:modal, [data-select-row]:checked, input:focus, select:focus, textarea:focus");
