@@ -44,12 +44,12 @@ func (b *odpsBed) end(to string, from ...string) {
 	}
 }
 
-// overMinutes produces numbers whose times are in three minutes of the past, so that a chunk has several sessions.
+// overMinutes produces numbers whose times are in three minutes of the past, each time the same, so that a chunk has
+// several sessions.
 func (b *odpsBed) overMinutes(from, to int64) {
 	b.t.Helper()
-	begin := time.Now().Add(-time.Hour).Truncate(time.Minute)
 	b.kafka.Produce(b.ledger, harness.Numbers{Topic: b.topic, Partitions: 3, From: from, To: to, Bytes: 120,
-		Time: func(n int64) time.Time { return begin.Add(time.Duration(n/3%3) * time.Minute) }})
+		Time: func(n int64) time.Time { return b.past.Add(time.Duration(n/3%3) * time.Minute) }})
 }
 
 // TestODPSSessionsThatEnd: the program dies when its intents are written, and the service ends their sessions in every

@@ -15,6 +15,7 @@ type odpsBed struct {
 	*bed
 	odps  *harness.ODPS
 	table string
+	past  time.Time // the first of the minutes of overMinutes
 }
 
 // layODPS makes one with an empty topic and the stand-in's own table. The stand-in takes as many sessions as come:
@@ -27,7 +28,7 @@ func layODPS(t *testing.T, partitions int32, opts harness.SluiceOptions) *odpsBe
 // layODPSOn is layODPS on a stand-in of the test's choice.
 func layODPSOn(t *testing.T, odps *harness.ODPS, partitions int32, opts harness.SluiceOptions) *odpsBed {
 	t.Helper()
-	b := &odpsBed{odps: odps, table: harness.ODPSTable, bed: &bed{
+	b := &odpsBed{odps: odps, table: harness.ODPSTable, past: time.Now().Add(-time.Hour).Truncate(time.Minute), bed: &bed{
 		t: t, kafka: suite.Kafka(t), sluice: suite.StartSluice(t, opts),
 		ledger: harness.NewLedger(), topic: own(strings.ToLower(strings.ReplaceAll(t.Name(), "/", "-"))),
 	}}
