@@ -118,6 +118,9 @@ func query(ctx context.Context, conn Querier, command string, args ...any) ([]re
 	for _, v := range result.Values {
 		kept := make(record, len(v))
 		for i := range v {
+			if v[i].Type == mysql.FieldValueTypeNull { // its number is what the memory had before
+				continue
+			}
 			kept[i] = mysql.NewFieldValue(v[i].Type, v[i].AsUint64(), append([]byte{}, v[i].AsString()...))
 		}
 		out = append(out, kept)

@@ -31,7 +31,11 @@ func (a answers) Execute(command string, _ ...any) (*mysql.Result, error) {
 			return nil, err
 		}
 		for _, data := range set.RowDatas {
-			values, err := data.ParseText(set.Fields, nil)
+			used := make([]mysql.FieldValue, len(set.Fields)) // as the library has it from results before
+			for i := range used {
+				used[i] = mysql.NewFieldValue(mysql.FieldValueTypeSigned, 4, nil)
+			}
+			values, err := data.ParseText(set.Fields, used)
 			if err != nil {
 				return nil, err
 			}
@@ -64,5 +68,20 @@ func TestDescribeDoesNotLoseTheKey(t *testing.T) {
 	server["SHOW INDEX"] = [][]any{{"orders", "0", "PRIMARY", "1", "id", "A", "0", "", "", "", "BTREE"}}
 	if table, err := row.Describe(context.Background(), server, "shop", "orders"); err != nil || len(table.Key) != 1 {
 		t.Errorf("with a key: %+v, %v", table, err)
+	}
+}
+
+// A key of whole columns has no prefix, whatever number stood before where the server says NULL: the column
+// was taken for a part of it, and a table with a unique key for one without.
+func TestDescribeReadsNullAsNothing(t *testing.T) {
+	t.Parallel()
+	server := answers{
+		"SELECT TABLE_SCHEMA": {{"shop", "orders", "BASE TABLE", "9.7.0"}},
+		"SELECT COLUMN_NAME":  {{"at", "datetime", "datetime(4)", "NO", "0", "0", "0", "4", "binary", "", "PRI"}},
+		"SHOW INDEX":          {{"orders", "0", "u", "1", "at", "A", "0", nil, nil, "", "BTREE"}},
+	}
+	table, err := row.Describe(context.Background(), server, "shop", "orders")
+	if err != nil || table.KeyName != "u" || table.KeyPrefix != nil {
+		t.Errorf("%+v, %v", table, err)
 	}
 }
