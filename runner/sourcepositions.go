@@ -90,9 +90,14 @@ func (s *Supervisor) AlterSourcePositions(ctx context.Context, id int64, to []co
 }
 
 // resetSource removes everything that a stopped source has saved: it starts again as at
-// its first deploy.
+// its first deploy. What the source refuses is a connector.FieldError.
 func (s *Supervisor) resetSource(ctx context.Context, id int64) error {
-	return s.moveSource(ctx, id, func(_ *subject, state *sourceState) ([]connector.Entry, error) {
+	return s.moveSource(ctx, id, func(sub *subject, state *sourceState) ([]connector.Entry, error) {
+		if may := sub.spec.Positions.Reset; may != nil {
+			if err := may(sub.config, state.saved()); err != nil {
+				return nil, err
+			}
+		}
 		var out []connector.Entry
 		for key := range state.values {
 			out = append(out, connector.Entry{Key: key})

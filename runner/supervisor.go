@@ -275,7 +275,7 @@ func (s *Supervisor) cluster(in Instance, clientID string) kafka.Cluster {
 
 func (s *Supervisor) env(in Instance) connector.Env {
 	return connector.Env{
-		Instance: in.Name, Region: in.Region, Version: in.Version, Brokers: len(in.Brokers),
+		Instance: in.Name, Installation: s.o.Installation, Region: in.Region, Version: in.Version, Brokers: len(in.Brokers),
 		VPCID: in.VPCID, VSwitchID: in.VSwitchID, InternetAccess: in.InternetAccess,
 		AllowECSRAMRole: s.o.AllowECSRAMRole,
 	}

@@ -190,7 +190,9 @@ type Cond struct {
 
 // Env is what validation may know of the instance.
 type Env struct {
-	Instance       string
+	Instance string
+	// Installation is random and this database's of Sluice, "" where it does not matter.
+	Installation   string
 	Region         string
 	Version        string // detected broker version, "" when unknown
 	Brokers        int    // number of brokers, 0 when unknown

@@ -126,7 +126,7 @@ func (c *checking) replicate(ctx context.Context) (found, error) {
 		return found{}, err
 	}
 	defer x.Close()
-	host := replicaHost(c.s.Name) + "-check"
+	host := c.s.Replica + "-check"
 	data := make([]byte, 4, 64+len(host))
 	data = append(data, gomysql.COM_REGISTER_SLAVE)
 	data = binary.LittleEndian.AppendUint32(data, rand.Uint32()|1<<31)
@@ -167,7 +167,7 @@ func (c *checking) serverID(context.Context) (found, error) {
 		if r["server_id"] != id {
 			continue
 		}
-		if r["host"] == replicaHost(c.s.Name) {
+		if r["host"] == c.s.Replica {
 			return found{detail: id + ", taken by this connector itself."}, nil
 		}
 		by := "a replica that does not name itself"

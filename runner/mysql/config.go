@@ -3,6 +3,7 @@ package mysql
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"fmt"
 	"net"
 	"strconv"
 	"strings"
@@ -93,8 +94,11 @@ type Settings struct {
 	Password string
 	Region   string
 	CEN      string // of a server in another region than the instance
-	// ServerID is what the reader registers as with the server; never 0.
+	// ServerID is what the reader registers as with the server; never 0. Replica is the name that it
+	// gives itself there, by which it knows itself again in the server's list: no other connector has it,
+	// of this installation or another.
 	ServerID uint32
+	Replica  string
 
 	// What is read.
 	Database string
@@ -140,9 +144,11 @@ func Decode(cfg connector.Config, env connector.Env) (Settings, error) {
 	if s.Zone, err = record.ParseZone(cfg.Get(keyTimezone)); err != nil {
 		return s, connector.FieldError{Field: keyTimezone, Message: err.Error()}
 	}
+	own := derivedServerID(env.Installation, env.Instance, s.Name)
 	if s.ServerID == 0 {
-		s.ServerID = derivedServerID(env.Instance, s.Name)
+		s.ServerID = own
 	}
+	s.Replica = fmt.Sprintf("sluice-%s-%08x", s.Name, own)
 	return s, nil
 }
 
@@ -150,9 +156,10 @@ func Decode(cfg connector.Config, env connector.Env) (Settings, error) {
 func (s *Settings) Address() string { return net.JoinHostPort(s.Host, strconv.Itoa(s.Port)) }
 
 // derivedServerID is a server id that stays the same for a connector and that hardly any
-// server of a replication has: above 2³¹, where nobody counts to by hand.
-func derivedServerID(instance, name string) uint32 {
-	sum := sha256.Sum256([]byte("sluice\x00" + instance + "\x00" + name))
+// server of a replication has: above 2³¹, where nobody counts to by hand. Two installations
+// whose connectors have the same names may read one server.
+func derivedServerID(installation, instance, name string) uint32 {
+	sum := sha256.Sum256([]byte("sluice\x00" + installation + "\x00" + instance + "\x00" + name))
 	id := binary.BigEndian.Uint32(sum[:4]) | 1<<31
 	if id == 1<<32-1 { // reserved by some tools for mysqlbinlog
 		id--

@@ -95,7 +95,7 @@ func readSet(conn *client.Conn, query string) (*gtidSet, error) {
 // lags is the error of a replica that has not got as far as its predecessor.
 func (r *reader) lags(what string) error {
 	return &connector.AwayError{System: r.set.system(), After: 2 * time.Second, Brief: "the replica has not caught up with what was read before the failover",
-		Remedy: "See on that server whether it replicates (SHOW REPLICA STATUS), or give a server that has everything in " + keyHost + ".",
+		Remedy: "See on that server whether it replicates (SHOW REPLICA STATUS), or let the name in " + keyHost + " lead to a server that has everything.",
 		Err:    fmt.Errorf("the server is a replica that has not executed %s yet", clip(what))}
 }
 
@@ -238,8 +238,7 @@ func (r *reader) judge(ctx context.Context, err error) error {
 			err = &connector.GapError{Lost: fmt.Sprintf("the server refuses to go on from the position %s %s; changes after %s are lost", r.done.textOfGTID(), r.done.at, timeText(r.done.time)), Choices: gapChoices(), Err: err}
 		}
 	case codeSameServerID:
-		r.clash = append(r.clash, time.Now())
-		if n := len(r.clash); n >= 3 && time.Since(r.clash[n-3]) < time.Minute {
+		if r.cutOff(time.Now()) {
 			return &connector.WrongError{Field: keyServerID, Remedy: "Give each reader and replica of the server a server ID of its own.", Brief: "another reader uses the same server ID", Err: err}
 		}
 	}
@@ -249,6 +248,21 @@ func (r *reader) judge(ctx context.Context, err error) error {
 		return &connector.AwayError{System: r.set.system(), Brief: "the binary log does not reach back; the tables are copied again", Err: errors.New(err.Error())}
 	}
 	return r.set.classify("reading the database", err)
+}
+
+// comesBackIn is within how much time a reader that was cut off is there again.
+const comesBackIn = 5 * time.Second
+
+// cutOff notes that another reader came with our server ID, and tells whether to leave it to that one. Who
+// has read for long comes again and cuts the other off in turn; who is cut off soon after each time that it
+// came is the one that came last.
+func (r *reader) cutOff(now time.Time) bool {
+	if now.Sub(r.began) > comesBackIn {
+		return false
+	}
+	r.clash = append(r.clash, now)
+	n := len(r.clash)
+	return n >= 2 && now.Sub(r.clash[n-2]) < time.Minute
 }
 
 // checkServerID tells whether our server ID is free: MySQL lets two readers have one,
@@ -275,7 +289,7 @@ func (r *reader) checkServerID() error {
 	for i := range res.RowNumber() {
 		id, _ := res.GetUint(i, 0)
 		host, _ := res.GetString(i, 1)
-		if id == uint64(r.set.ServerID) && host != replicaHost(r.set.Name) {
+		if id == uint64(r.set.ServerID) && host != r.set.Replica {
 			return taken("used by " + host)
 		}
 	}

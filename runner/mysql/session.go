@@ -187,10 +187,6 @@ func verifyChain(roots *x509.CertPool) func(tls.ConnectionState) error {
 // noTLS tells that the server does not offer TLS.
 func noTLS(err error) bool { return errors.Is(err, errNoTLS) }
 
-// replicaHost is what the reader of a connector registers as with the server, so that
-// SHOW REPLICAS tells whose it is.
-func replicaHost(name string) string { return "sluice-" + name }
-
 // serverCode is the server's own number of an error; 0 when it is not the server's.
 func serverCode(err error) uint16 {
 	var e *gomysql.MyError

@@ -131,6 +131,7 @@ type bed struct {
 	t   *testing.T
 	s   *beds.Server
 	cfg connector.Config
+	env connector.Env
 	out *outbox
 	// cluster is nil where topics do not matter.
 	cluster *shapes
@@ -189,7 +190,7 @@ func (b *bed) deps() connector.Deps {
 	if os.Getenv("SLUICE_TEST_LOG") != "" {
 		log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
-	deps := connector.Deps{Dial: d.DialContext, Connector: "shop", ConnectorID: "0123456789abcdef", Logger: log}
+	deps := connector.Deps{Env: b.env, Dial: d.DialContext, Connector: "shop", ConnectorID: "0123456789abcdef", Logger: log}
 	if b.cluster != nil {
 		deps.Cluster = b.cluster
 	}

@@ -81,7 +81,7 @@ func readFields() []connector.Field {
 		{Key: keyHeartbeat, Label: "Heartbeat interval", Kind: connector.Duration, Unit: "ms", Min: 1000, Max: 3_600_000, Default: connector.Const("10000"), Advanced: true,
 			Help: "While nothing changes in the tables, the position is stored at least this often, so that the server's binary log can go."},
 		{Key: keyServerID, Label: "Server ID", Kind: connector.Int, Min: 1, Max: 1<<32 - 1, Advanced: true, Validate: validServerID,
-			Help: "What the reader registers as with the server; no replica and no other reader may have it. Left empty, one is made of the instance's and the connector's name."},
+			Help: "What the reader registers as with the server; no replica and no other reader may have it. Left empty, one is made of this installation's identity and the names of instance and connector."},
 	}
 }
 

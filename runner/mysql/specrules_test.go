@@ -99,7 +99,7 @@ func TestDecode(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	other, err := Decode(spec.Resolve(connector.Config{"name": "b", keyHost: "h", keyUser: "u", keyDatabase: "shop", keyTables: "a", keyPrefix: "p", keyServerID: "77"}, env), env)
-	if err != nil || other.ServerID != 77 || derivedServerID("here", "a") == derivedServerID("here", "b") {
+	if err != nil || other.ServerID != 77 || derivedServerID("", "here", "a") == derivedServerID("", "here", "b") || derivedServerID("one", "here", "a") == derivedServerID("other", "here", "a") {
 		t.Errorf("server ids: %d %v", other.ServerID, err)
 	}
 }

@@ -71,7 +71,8 @@ type reader struct {
 	warned time.Time // of retention
 	moved  []*table  // whose state changes with the next Mark
 	behind time.Duration
-	clash  []time.Time // when another reader came with our server id
+	began  time.Time   // the stream that is read
+	clash  []time.Time // when another reader with our server id came at once after we had
 
 	fresh    bool       // the position is to be taken anew
 	refusals int        // of the position by the server, in a row
@@ -195,6 +196,7 @@ func (r *reader) attempt(ctx context.Context) error {
 	if r.feed, err = openFeed(ctx, r.set, r.deps, r.srv, from); err != nil {
 		return err
 	}
+	r.began = time.Now()
 	r.maps, r.group = map[uint64]*mapped{}, group{}
 	r.xa.reset()
 	r.copier = startCopier(ctx, r.set, r.deps, r.srv)

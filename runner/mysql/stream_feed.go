@@ -197,7 +197,7 @@ func syncerConfig(ctx context.Context, s *Settings, deps connector.Deps, srv *se
 	}
 	return replication.BinlogSyncerConfig{
 		ServerID: s.ServerID, Flavor: srv.Flavor, Host: s.Host, Port: uint16(s.Port), User: s.User, Password: s.Password,
-		Localhost: replicaHost(s.Name), Charset: "utf8mb4", TLSConfig: config,
+		Localhost: s.Replica, Charset: "utf8mb4", TLSConfig: config,
 		RawModeEnabled: true, DisableRetrySync: true, DiscardGTIDSet: true, EventCacheCount: 1, SynchronousEventHandler: f,
 		HeartbeatPeriod: heartbeatEvery, ReadTimeout: silence, Logger: slog.New(slog.DiscardHandler),
 		Dialer: func(ctx context.Context, network, address string) (net.Conn, error) {

@@ -185,10 +185,7 @@ func (r *reader) restate(choice string) {
 
 // copyAgain has a table copied from its first row.
 func (r *reader) copyAgain(t *table) {
-	again := t.state.State == stateDone || t.state.Again || t.state.Rows > 0
-	t.state.State, t.state.Frontier, t.state.Key, t.state.Rows = stateWaiting, nil, "", 0
-	t.state.Run++
-	t.state.Again = again
+	t.state.copyAgain()
 	t.rate, t.rateAt = 0, time.Time{}
 	t.header()
 	r.touch(t)

@@ -46,6 +46,15 @@ type tableState struct {
 	// Only: the table is copied and not followed (snapshot.mode = initial_only). With another mode it is
 	// copied again.
 	Only bool `json:"only,omitempty"`
+	// Forgotten: an operator has removed the state; it is not shown until the table is taken up again.
+	Forgotten bool `json:"forgotten,omitempty"`
+}
+
+// copyAgain has the table copied from its first row.
+func (s *tableState) copyAgain() {
+	s.Again = s.State == stateDone || s.Again || s.Rows > 0
+	s.State, s.Frontier, s.Key, s.Rows = stateWaiting, nil, "", 0
+	s.Run++
 }
 
 func (s *tableState) entry(name string) connector.Entry {
@@ -82,6 +91,10 @@ func (r *reader) loadTables(saved connector.Saved) error {
 		t := &table{name: name}
 		if err := json.Unmarshal(saved[key], &t.state); err != nil {
 			return fmt.Errorf("reading what is saved as %s: %w", key, err)
+		}
+		if t.state.Forgotten {
+			t.state.Forgotten = false
+			r.touch(t)
 		}
 		t.header()
 		r.tables[name] = t
