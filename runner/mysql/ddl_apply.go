@@ -186,7 +186,7 @@ func (r *reader) forget(t *table) {
 func (r *reader) tell(ctx context.Context, e *event, q queryEvent, t *table, kind format.DDLKind, text string) error {
 	d := format.DDL{
 		Kind: kind, Database: r.set.Database, Table: t.name, Statement: strings.ToValidUTF8(text, "\uFFFD"), Sequence: r.nextSequence, After: r.definitionNow(ctx, t, kind),
-		Origin: format.Origin{EventTime: r.group.millis, ReadTime: time.Now().UnixMilli(), GTID: r.group.gtidID, File: r.at.File, Pos: r.at.Pos - min(uint64(e.size), r.at.Pos), ServerID: e.serverID, Thread: q.thread},
+		Origin: format.Origin{EventTime: r.group.millis, ReadTime: time.Now().UnixMilli(), GTID: r.group.gtidID, File: r.at.File, Pos: r.from, ServerID: e.serverID, Thread: q.thread},
 	}
 	if r.set.Snapshot == SnapshotInitialOnly || t.state.Topic == "" {
 		return nil

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -26,7 +27,7 @@ import (
 
 // plain is an encoder for tests: op, sequence and the row as a line. It is no JSON because the tests with much data
 // would spend most of their time in it.
-type plain struct{}
+type plain struct{ *places }
 
 type plainRow struct {
 	Op  string
@@ -41,6 +42,20 @@ func parsePlain(b []byte) (p plainRow, err error) {
 	_, err = fmt.Sscan(string(head), &p.Op, &p.Seq)
 	p.Row = string(row)
 	return p, err
+}
+
+// places are the origins of changes that came from the log; a nil one notes none.
+type places struct {
+	mu  sync.Mutex
+	all []format.Origin
+}
+
+func (p *places) note(c *format.Change) {
+	if p != nil && !c.Snapshot {
+		p.mu.Lock()
+		p.all = append(p.all, c.Origin)
+		p.mu.Unlock()
+	}
 }
 
 // appendLine writes a row, columns in order of their names; the length is there because a value may look like the next column.
@@ -62,7 +77,8 @@ func appendLine(dst []byte, columns []string, value func(i int) (text []byte, nu
 	return dst
 }
 
-func (plain) Encode(c *format.Change, emit func(*format.Message) error) error {
+func (p plain) Encode(c *format.Change, emit func(*format.Message) error) error {
+	p.note(c)
 	columns := make([]string, len(c.Table.Columns))
 	for i := range columns {
 		columns[i] = c.Table.Columns[i].Name
@@ -135,6 +151,8 @@ type bed struct {
 	out *outbox
 	// cluster is nil where topics do not matter.
 	cluster *shapes
+	// places is nil where nobody asks where in the log changes are.
+	places *places
 }
 
 // flavours runs a test on both servers, shared with others: what a test may not do there (see beds.Shared) is for ownFlavours.
@@ -212,7 +230,7 @@ func (b *bed) run(choice ...string) *running {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	src.(*source).encoder = func(*Settings, *server) (format.Encoder, error) { return plain{}, nil }
+	src.(*source).encoder = func(*Settings, *server) (format.Encoder, error) { return plain{b.places}, nil }
 	ctx, cancel := context.WithCancel(b.t.Context())
 	r := &running{b: b, src: src, cancel: cancel, done: make(chan error, 1)}
 	start := connector.Start{Saved: maps.Clone(b.out.saved)}

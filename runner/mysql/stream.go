@@ -39,6 +39,7 @@ type reader struct {
 
 	done   *progress // nil until a start point was taken
 	at     filePos   // behind the last event
+	from   uint64    // where in at.File that event begins
 	group  group
 	maps   map[uint64]*mapped
 	tables map[string]*table

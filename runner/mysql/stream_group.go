@@ -39,6 +39,7 @@ type group struct {
 // handle works one event of the log off.
 func (r *reader) handle(ctx context.Context, e *event) error {
 	start := r.advance(e)
+	r.from = start.Pos
 	switch e.kind {
 	case replication.ROTATE_EVENT:
 		return r.rotate(e)

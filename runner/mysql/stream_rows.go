@@ -170,7 +170,7 @@ func (r *reader) applyRows(ctx context.Context, m *mapped, e *event) error {
 	}
 	c := &r.change
 	c.Table, c.Snapshot, c.LastOfSnapshot = m.def, false, false
-	c.Origin = format.Origin{EventTime: r.group.millis, ReadTime: time.Now().UnixMilli(), GTID: r.group.gtidID, File: r.at.File, Pos: r.at.Pos - min(uint64(e.size), r.at.Pos),
+	c.Origin = format.Origin{EventTime: r.group.millis, EventMicros: int(r.group.gtidEvent.micros % 1000), ReadTime: time.Now().UnixMilli(), GTID: r.group.gtidID, File: r.at.File, Pos: r.from,
 		RowIndex: -1, ServerID: e.serverID, Thread: r.group.thread}
 	r.ctxRow = ctx
 	err := r.dec.Rows(m.def, e.kind, e.body, r.each)

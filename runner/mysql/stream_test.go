@@ -104,7 +104,8 @@ func TestReconnects(t *testing.T) {
 	})
 }
 
-// Compressed transactions (MySQL) and events (MariaDB), rotation, engines without transactions, CREATE … SELECT.
+// Compressed transactions (MySQL) and events (MariaDB), rotation, engines without transactions, XA, CREATE … SELECT; changes
+// say which event of the log they are from.
 func TestFormsOfTheLog(t *testing.T) {
 	t.Parallel()
 	ownFlavours(t, func(t *testing.T, b *bed) {
@@ -114,6 +115,7 @@ func TestFormsOfTheLog(t *testing.T) {
 		} else {
 			b.s.Exec("SET GLOBAL log_bin_compress = ON", "SET GLOBAL log_bin_compress_min_len = 10")
 		}
+		b.places = &places{}
 		b.run()
 		b.waitFor("the copy", func() bool { return tableOf(b.out, "m").State == stateDone })
 		c := b.s.Connect()
@@ -134,9 +136,33 @@ func TestFormsOfTheLog(t *testing.T) {
 			}
 		}
 		b.s.Exec("CREATE TABLE shop.c (PRIMARY KEY (id)) SELECT id, LEFT(v, 10) v FROM shop.a")
+		b.prepare("'x'", "INSERT INTO shop.a VALUES (5000, 'xa')")
+		b.session("INSERT INTO shop.m VALUES (5000, '')", "XA COMMIT 'x'")
 		b.equal("a", "m", "c")
 		once(t, b.out)
+		samePlaces(b)
 	})
+}
+
+// samePlaces: changes stand where the log has an event, at the time that it has, on MySQL with microseconds.
+func samePlaces(b *bed) {
+	begins, micros := map[string]bool{}, 0
+	for _, file := range b.s.Binlogs() {
+		for _, e := range b.s.Query("SHOW BINLOG EVENTS IN '" + file + "'") { // name, pos, …
+			begins[file+":"+*e[1]] = true
+		}
+	}
+	b.places.mu.Lock()
+	defer b.places.mu.Unlock()
+	for _, o := range b.places.all {
+		if place := (filePos{o.File, o.Pos}); !begins[place.String()] {
+			b.t.Fatalf("a change of %s is said to be at %s, where no event begins", o.GTID, place)
+		}
+		micros = max(micros, o.EventMicros)
+	}
+	if len(b.places.all) == 0 || (micros > 0) != (b.s.Flavor == beds.MySQL) || micros > 999 {
+		b.t.Errorf("%d places, up to %d microseconds after the millisecond", len(b.places.all), micros)
+	}
 }
 
 // Positions move although nothing of ours changes.

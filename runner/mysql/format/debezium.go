@@ -12,7 +12,8 @@ import (
 // debezium is the envelope of Debezium's MySQL connector (debezium.io, "Debezium connector for
 // MySQL", change events) as its JSON converter writes it without schemas, with that
 // connector's default settings: decimals precise, times adaptive_time_microseconds, binary
-// as bytes, tombstones on delete. Unlike there BIGINT UNSIGNED keeps its value.
+// as bytes, tombstones on delete. TestRealDebezium compares with what the real one wrote, and says
+// where this differs and why.
 type debezium struct {
 	o        Options
 	wall     wallClock // DATETIME is wall time without a zone: as if in UTC
@@ -27,6 +28,7 @@ type debezium struct {
 	read                int64
 	message             Message
 	headers             []record.Header
+	connector           string   // of the source block
 	side                string   // "before." or "after." while such an image is made
 	coded               []string // fields of the message at work that are base64 in place of text
 }
@@ -39,7 +41,11 @@ type debeziumTable struct {
 }
 
 func newDebezium(o Options) *debezium {
-	return &debezium{o: o, wall: wallClock{zone: time.UTC}, plans: map[*row.Table]*debeziumTable{}}
+	e := &debezium{o: o, wall: wallClock{zone: time.UTC}, plans: map[*row.Table]*debeziumTable{}, connector: "mysql"}
+	if o.MariaDB { // for which there is a connector of its own
+		e.connector = "mariadb"
+	}
+	return e
 }
 
 var _ Encoder = (*debezium)(nil)
@@ -141,11 +147,11 @@ func (e *debezium) tellCoded() {
 	}
 }
 
-// send emits a message. A row without a key has no tombstone: it would say nothing.
+// send emits a message, and its tombstone, which those of tables without a key have too.
 func (e *debezium) send(c *Change, key, value []byte, tombstone bool, emit func(*Message) error) error {
 	e.message = Message{Key: key, Value: value, Headers: e.headers, Timestamp: c.ReadTime}
 	if len(key) == 0 {
-		e.message.Key, tombstone = nil, false
+		e.message.Key = nil
 	}
 	if err := emit(&e.message); err != nil || !tombstone {
 		return err
@@ -158,6 +164,7 @@ func (e *debezium) appendKey(b []byte, p *debeziumTable, r row.Row) (_ []byte, e
 	if len(p.table.Key) == 0 {
 		return b, nil
 	}
+	at := len(b)
 	b = append(b, '{')
 	for n, k := range p.table.Key {
 		if n > 0 {
@@ -168,7 +175,7 @@ func (e *debezium) appendKey(b []byte, p *debeziumTable, r row.Row) (_ []byte, e
 			return b, err
 		}
 	}
-	return append(b, '}'), nil
+	return asJackson(append(b, '}'), at), nil
 }
 
 // value appends the envelope. Its op follows from which images there are.
@@ -244,7 +251,8 @@ func (e *debezium) source(b []byte, p *debeziumTable, c *Change) []byte {
 
 // keepSource builds the source block around the row's number.
 func (e *debezium) keepSource(p *debeziumTable, c *Change) {
-	b := append(e.head[:0], `,"source":{"version":"sluice","connector":"mysql","name":`...)
+	b := append(e.head[:0], `,"source":{"version":"sluice","connector":"`...)
+	b = append(append(b, e.connector...), `","name":`...)
 	b = appendQuotedString(b, e.o.Name)
 	b = strconv.AppendInt(append(b, `,"ts_ms":`...), c.EventTime, 10)
 	b = append(b, `,"snapshot":"`...)
@@ -256,9 +264,13 @@ func (e *debezium) keepSource(p *debeziumTable, c *Change) {
 	default:
 		b = append(b, "false"...)
 	}
-	b = strconv.AppendInt(append(b, p.db...), c.EventTime*1000, 10)
-	b = strconv.AppendInt(append(b, `,"ts_ns":`...), c.EventTime*1_000_000, 10)
-	b = strconv.AppendUint(append(b, p.schema...), uint64(c.ServerID), 10)
+	micros, server := c.EventTime*1000+int64(c.EventMicros), uint64(c.ServerID)
+	if c.Snapshot {
+		server = 0
+	}
+	b = strconv.AppendInt(append(b, p.db...), micros, 10)
+	b = strconv.AppendInt(append(b, `,"ts_ns":`...), micros*1000, 10)
+	b = strconv.AppendUint(append(b, p.schema...), server, 10)
 	b = append(b, `,"gtid":`...)
 	if c.GTID == "" {
 		b = append(b, "null"...)

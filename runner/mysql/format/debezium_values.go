@@ -5,8 +5,11 @@ import (
 	"encoding/binary"
 	"math"
 	"math/big"
+	"slices"
 	"strconv"
 	"time"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/sluice-io/sluice/runner/mysql/row"
 )
@@ -31,7 +34,10 @@ func (e *debezium) column(b []byte, p *debeziumTable, i int, v *row.Value) ([]by
 	case row.Decimal:
 		return e.decimal(b, v), nil
 	case row.Float, row.Double:
-		return withPoint(appendFloat(b, c, v), len(b)), nil
+		if c.Kind == row.Float {
+			return appendJava(b, float64(math.Float32frombits(uint32(v.N))), 32), nil
+		}
+		return appendJava(b, math.Float64frombits(v.N), 64), nil
 	case row.Time:
 		return strconv.AppendInt(b, int64(v.N), 10), nil
 	case row.Date, row.DateTime, row.Timestamp:
@@ -103,12 +109,67 @@ func shortest(raw []byte) []byte {
 	return raw
 }
 
-// withPoint makes a number that is written from at a floating-point one: Java has 1.0.
-func withPoint(b []byte, at int) []byte {
-	if bytes.ContainsAny(b[at:], ".e") {
+// appendJava appends a number as Java prints it (Double.toString): 1.0, and 1.0E7 for what is
+// below 0.001 or from ten millions on. Of a key the text matters: readers compare its bytes.
+func appendJava(b []byte, f float64, bits int) []byte {
+	if math.IsNaN(f) || math.IsInf(f, 0) { // which no server stores
+		return append(b, "null"...)
+	}
+	at := len(b)
+	if a := math.Abs(f); a == 0 || a >= 1e-3 && a < 1e7 {
+		b = strconv.AppendFloat(b, f, 'f', -1, bits)
+		if bytes.IndexByte(b[at:], '.') < 0 {
+			b = append(b, ".0"...)
+		}
 		return b
 	}
-	return append(b, ".0"...)
+	b = strconv.AppendFloat(b, f, 'e', -1, bits)
+	e := at + bytes.IndexByte(b[at:], 'e')
+	exponent, _ := strconv.Atoi(string(b[e+1:])) // as strconv wrote it
+	b = b[:e]
+	if bytes.IndexByte(b[at:], '.') < 0 {
+		b = append(b, ".0"...)
+	}
+	return strconv.AppendInt(append(b, 'E'), int64(exponent), 10)
+}
+
+// asJackson makes of the JSON from at on what Java's JSON library writes: the same text, but bytes of a
+// key decide where it goes and which record of a compacted topic it replaces. That library escapes
+// characters beyond U+FFFF as surrogates, and has capital letters in escapes.
+func asJackson(b []byte, at int) []byte {
+	if !slices.ContainsFunc(b[at:], func(c byte) bool { return c == '\\' || c >= 0xF0 }) {
+		return b
+	}
+	const hexDigits = "0123456789ABCDEF"
+	text := string(b[at:])
+	b = b[:at]
+	for i, r := range text {
+		switch {
+		case r > 0xFFFF:
+			for _, half := range utf16.AppendRune(nil, r) {
+				b = append(b, '\\', 'u', hexDigits[half>>12], hexDigits[half>>8&15], hexDigits[half>>4&15], hexDigits[half&15])
+			}
+		case r >= 'a' && r <= 'f' && i >= 5 && isControlEscape(text[:i+1]):
+			b = append(b, byte(r)-'a'+'A')
+		default:
+			b = utf8.AppendRune(b, r)
+		}
+	}
+	return b
+}
+
+// isControlEscape tells whether a text ends with \u001f, in any of its 32 forms: the escape's last digit is the only
+// one that may be a letter.
+func isControlEscape(s string) bool {
+	n := len(s) - len(`\u001f`)
+	if s[n:n+4] != `\u00` {
+		return false
+	}
+	slashes := 0 // an even number before means that the u follows an escaped backslash
+	for n--; n >= 0 && s[n] == '\\'; n-- {
+		slashes++
+	}
+	return slashes%2 == 0
 }
 
 // moment appends io.debezium.time's Date (days), Timestamp (ms) and MicroTimestamp (µs) of
@@ -150,7 +211,7 @@ func appendGeometry(b []byte, c *row.Column, raw []byte) []byte {
 		}
 		for i, name := range [...]string{`"x":`, `"y":`} {
 			b = append(b, name...)
-			b = append(appendDouble(b, math.Float64frombits(order.Uint64(wkb[5+8*i:]))), ',')
+			b = append(appendJava(b, math.Float64frombits(order.Uint64(wkb[5+8*i:])), 64), ',')
 		}
 	}
 	b = appendBase64(append(b, `"wkb":`...), wkb)
@@ -168,10 +229,7 @@ func appendVector(b, raw []byte) []byte {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		at := len(b)
-		b = withPoint(appendShortest(b, float64(math.Float32frombits(binary.LittleEndian.Uint32(raw[i:]))), 32), at)
+		b = appendJava(b, float64(math.Float32frombits(binary.LittleEndian.Uint32(raw[i:]))), 32)
 	}
 	return append(b, ']')
 }
-
-func appendDouble(b []byte, f float64) []byte { return withPoint(appendShortest(b, f, 64), len(b)) }

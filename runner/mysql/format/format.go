@@ -38,9 +38,10 @@ type Origin struct {
 	// EventTime is when the server executed the statement: Unix time in ms. ReadTime is when
 	// Sluice read it. For rows of a snapshot both are the time of the SELECT.
 	EventTime, ReadTime int64
+	EventMicros         int    // 0–999: microseconds after EventTime, where the server logs them
 	GTID                string // of the transaction, "" without
 	File                string
-	Pos                 uint64 // of the event in File
+	Pos                 uint64 // of the event in File; of a compressed transaction that of the one that holds it
 	RowIndex            int    // of the row within its event
 	ServerID            uint32
 	Thread              uint32 // connection id of the session that wrote it; 0 when unknown

@@ -50,7 +50,7 @@ func counter() func() uint64 {
 }
 
 func origin() format.Origin {
-	return format.Origin{EventTime: 1_700_000_000_000, ReadTime: 1_700_000_000_123, GTID: "uuid:7", File: "bin.000001", Pos: 4711, RowIndex: 2, ServerID: 9, Thread: 12}
+	return format.Origin{EventTime: 1_700_000_000_000, EventMicros: 456, ReadTime: 1_700_000_000_123, GTID: "uuid:7", File: "bin.000001", Pos: 4711, RowIndex: 2, ServerID: 9, Thread: 12}
 }
 
 func compare(t *testing.T, got, want []emitted) {
@@ -130,10 +130,14 @@ func TestDataWorksChanges(t *testing.T) {
 func TestDebeziumChanges(t *testing.T) {
 	t.Parallel()
 	source := `,"source":{"version":"sluice","connector":"mysql","name":"pre","ts_ms":1700000000000,"snapshot":"%s","db":"shop","sequence":null,` +
-		`"ts_us":1700000000000000,"ts_ns":1700000000000000000,"table":"orders","server_id":9,"gtid":"uuid:7","file":"bin.000001","pos":4711,"row":2,"thread":12,"query":null},` +
+		`"ts_us":1700000000000456,"ts_ns":1700000000000456000,"table":"orders","server_id":%s,"gtid":"uuid:7","file":"bin.000001","pos":4711,"row":2,"thread":12,"query":null},` +
 		`"transaction":null,"op":"%s","ts_ms":1700000000123,"ts_us":1700000000123000,"ts_ns":1700000000123000000}`
 	message := func(before, after, snapshot, op string) string {
-		return `{"before":` + before + `,"after":` + after + fmt.Sprintf(source, snapshot, op)
+		server := "9"
+		if op == "r" {
+			server = "0"
+		}
+		return `{"before":` + before + `,"after":` + after + fmt.Sprintf(source, snapshot, server, op)
 	}
 	first, second, moved := `{"id":1,"na\"me":"a\n日","price":"AJY="}`, `{"id":1,"na\"me":null,"price":"+w=="}`, `{"id":2,"na\"me":"a\n日","price":"AJY="}`
 	compare(t, encodeAll(t, format.Debezium), []emitted{
@@ -148,9 +152,10 @@ func TestDebeziumChanges(t *testing.T) {
 	})
 }
 
-func TestWithoutAKeyThereIsNoKeyAndNoTombstone(t *testing.T) {
+// TestWithoutAKey: of tables without a key Debezium has tombstones too.
+func TestWithoutAKey(t *testing.T) {
 	t.Parallel()
-	for name, want := range map[string]int{format.DataWorks: 1, format.Debezium: 1} {
+	for name, want := range map[string]int{format.DataWorks: 1, format.Debezium: 2} {
 		e, err := format.New(name, format.Options{})
 		if err != nil {
 			t.Fatal(err)
@@ -162,7 +167,7 @@ func TestWithoutAKeyThereIsNoKeyAndNoTombstone(t *testing.T) {
 		if err := e.Encode(c, collect(&got)); err != nil {
 			t.Fatal(err)
 		}
-		if len(got) != want || got[0].key != "<null>" {
+		if len(got) != want || got[0].key != "<null>" || want == 2 && got[1] != (emitted{"<null>", "<null>", ""}) {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}
