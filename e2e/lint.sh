@@ -10,6 +10,7 @@ if [ -n "$unformatted" ]; then printf 'not formatted by gofmt:\n%s\n' "$unformat
 
 go vet ./... || status=1
 go vet -tags=e2e ./e2e/... || status=1
+go vet -tags=debezium ./runner/mysql || status=1
 go run ./e2e/cmd/importlint || status=1
 
 # Exported things carry comments and error texts are sentences' parts: the defaults of staticcheck, with
