@@ -161,6 +161,23 @@ func TestSourceTolerance(t *testing.T) {
 	}
 }
 
+// TestSourceBesideAnother: a second source of the same topics is told by validating it who writes them, and is not refused.
+func TestSourceBesideAnother(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	s.must(201, "POST", "/connect/sandbox/connectors", `{"name":"shop","config":{`+shop+`}}`)
+	const validate = "/connect/sandbox/connector-plugins/MYSQL2KAFKA/config/validate"
+	other := strings.Replace(shop, `"mysql.database":"shop"`, `"mysql.database":"archive"`, 1)
+	a := s.must(200, "PUT", validate, `{"name":"other",`+other+`}`)
+	if !strings.Contains(a.body, `"error_count":0`) || !strings.Contains(a.body, `"warnings":[{"field":"topic.prefix","message":"The connector \"shop\" writes to \"shop_orders\" too`) {
+		t.Errorf("validate: %s", a.body)
+	}
+	if a := s.must(200, "PUT", validate, `{"name":"shop",`+shop+`}`); !strings.Contains(a.body, `"warnings":[]`) {
+		t.Errorf("itself: %s", a.body)
+	}
+	s.must(201, "POST", "/connect/sandbox/connectors", `{"name":"other","config":{`+other+`}}`)
+}
+
 // TestSourceInAnotherRegion: the two regions are joined by a CEN, whose ID is asked for
 // exactly then; Internet access is not what it takes.
 func TestSourceInAnotherRegion(t *testing.T) {

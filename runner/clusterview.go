@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -95,11 +97,16 @@ func (v *clusterView) Topic(ctx context.Context, name string) (shape connector.T
 		if err != nil {
 			return err
 		}
-		largest, err := admin.MaxMessageBytes(ctx, name)
+		config, err := admin.TopicConfig(ctx, name)
 		if err != nil {
-			return fmt.Errorf("reading the size limit of %s: %w", name, err)
+			return err
 		}
-		shape, exists = connector.TopicShape{Name: name, Partitions: len(t.Partitions), MaxMessageBytes: largest}, true
+		largest, err := strconv.Atoi(config["max.message.bytes"])
+		if err != nil {
+			return fmt.Errorf("max.message.bytes of topic %s is %q", name, config["max.message.bytes"])
+		}
+		shape, exists = connector.TopicShape{Name: name, Partitions: len(t.Partitions), MaxMessageBytes: largest,
+			Compacted: strings.Contains(config["cleanup.policy"], "compact"), ArrivalTime: config["message.timestamp.type"] == "LogAppendTime"}, true
 		return nil
 	})
 	return shape, exists, err

@@ -458,11 +458,11 @@ func TestClusterOfASource(t *testing.T) {
 	for i := range 8 {
 		all.Go(func() {
 			name := fmt.Sprintf("made-%d%s", i%3, w.suffix)
-			if err := c.CreateTopic(t.Context(), name, 6, map[string]string{"max.message.bytes": "2000000"}); err != nil {
+			if err := c.CreateTopic(t.Context(), name, 6, map[string]string{"max.message.bytes": "2000000", "cleanup.policy": "compact,delete", "message.timestamp.type": "LogAppendTime"}); err != nil {
 				t.Error(err)
 			}
 			shape, exists, err := c.Topic(t.Context(), name)
-			if want := (connector.TopicShape{Name: name, Partitions: 6, MaxMessageBytes: 2000000}); err != nil || !exists || shape != want {
+			if want := (connector.TopicShape{Name: name, Partitions: 6, MaxMessageBytes: 2000000, Compacted: true, ArrivalTime: true}); err != nil || !exists || shape != want {
 				t.Errorf("%+v, %v, %v", shape, exists, err)
 			}
 		})

@@ -161,6 +161,9 @@ func sourceTopics(ctx context.Context, list []connector.SourceTopic) []component
 		if t.Exists {
 			note = append(note, text.T(ctx, "preview_source.exists"))
 		}
+		if len(t.Also) > 0 {
+			note = append(note, text.T(ctx, "preview_source.also", strings.Join(t.Also, ", ")))
+		}
 		out = append(out, components.Going{Kind: "layers", Name: t.Name, Note: text.T(ctx, "preview_source.topic", t.From, strings.Join(note, ", "))})
 	}
 	return out

@@ -171,4 +171,9 @@ type TopicShape struct {
 	Name            string
 	Partitions      int
 	MaxMessageBytes int // of a record batch
+	// Compacted: cleanup.policy names compact. Such a topic refuses messages without a key, and of those of
+	// one key it keeps the last only.
+	Compacted bool
+	// ArrivalTime: messages get the time of their arrival in the place of their own (message.timestamp.type=LogAppendTime).
+	ArrivalTime bool
 }

@@ -51,6 +51,9 @@ type Spec struct {
 	Preview func(ctx context.Context, cfg Config, deps Deps, records []record.Record) ([]Sample, error)
 	// Topics lists what a source would write to now, and writes nothing; nil for a sink.
 	Topics func(ctx context.Context, cfg Config, deps Deps) ([]SourceTopic, error)
+	// Writes tells what a source with this configuration writes to as far as nobody has to be asked: names of
+	// topics, with * for any characters and ? for one, and the key that decides on them; nil for a sink.
+	Writes func(Config) (key string, topics []string)
 	// NewSink makes a task's sink; exactly one of NewSink and NewSource is set.
 	NewSink   func(ctx context.Context, cfg Config, deps Deps) (Sink, error)
 	NewSource func(ctx context.Context, cfg Config, deps Deps) (Source, error)
@@ -72,6 +75,8 @@ type SourceTopic struct {
 	Key        []string // columns that messages are keyed by; none: they have no key
 	Partitions int      // that it has, or is made with
 	Exists     bool     // it is taken as it is
+	// Also are the names of other connectors that write to it, as the use cases fill in.
+	Also []string
 }
 
 // Place is where a record stands at a destination.
@@ -215,6 +220,8 @@ type Sample struct {
 	Key       string       `json:"key,omitempty"` // of a source's message
 	Body      string       `json:"body"`          // textual rendering; binary bodies are described
 	Refused   string       `json:"refused"`       // why the record would be diverted; "" when it would not
+	// Warning is what else there is to know: that another connector writes to the topic.
+	Warning string `json:"warning,omitempty"`
 }
 
 // SampleSource names the record a sample was made of.

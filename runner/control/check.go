@@ -127,6 +127,9 @@ func (s *Service) Check(ctx context.Context, instance string, t Trial, step conn
 	if own && c.spec.Check != nil {
 		s.checkSpec(ctx, c, row, emit)
 	}
+	if step != connector.StepSource && step != connector.StepBasic && c.spec.Writes != nil && c.spec.Topics != nil {
+		s.checkWriters(ctx, c, row, emit)
+	}
 	if step == "" || step == connector.StepBasic {
 		s.checkResources(ctx, c, row, emit)
 	}
@@ -207,6 +210,11 @@ func (s *Service) checkResources(ctx context.Context, c *candidate, row runner.C
 		emit(connector.Finding{Name: "resources", Status: connector.FindingFailed, Detail: sentence(AsError(err).Message)})
 		return
 	}
+	writers, err := s.writersBeside(ctx, c, row.ID)
+	if err != nil {
+		emit(connector.Finding{Name: "resources", Status: connector.FindingFailed, Detail: sentence(AsError(err).Message)})
+		return
+	}
 	seen := map[string]bool{}
 	for _, shape := range runner.TopicShapes(c.resolved) {
 		if shape.Name == "" || seen[shape.Name] {
@@ -215,6 +223,7 @@ func (s *Service) checkResources(ctx context.Context, c *candidate, row runner.C
 		seen[shape.Name] = true
 		begin := s.now()
 		f := s.checkResource(ctx, c, shape)
+		checkOwnTopic(writers, &f, shape.Name)
 		for _, p := range shared {
 			if p.Field == shape.Key {
 				f.Status, f.Detail, f.Remedy = connector.FindingFailed, p.Message, "Name another topic in "+shape.Key+"."

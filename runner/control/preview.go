@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sort"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -49,9 +50,18 @@ func (s *Service) Preview(ctx context.Context, instance string, t Trial) ([]conn
 	if err != nil {
 		return nil, fromSupervisor(err)
 	}
+	var writers []writer
+	if c.spec.Kind == connector.KindSource {
+		if writers, err = s.writersBeside(ctx, c, row.ID); err != nil {
+			return nil, err
+		}
+	}
 	out := make([]connector.Sample, len(samples))
 	for i, sm := range samples {
 		sm.Body = clipBody(sm.Body)
+		if also := alsoBy(writers, sm.Source.Topic); len(also) > 0 {
+			sm.Warning = "Written to by " + strings.Join(also, ", ") + " too."
+		}
 		out[i] = sm
 	}
 	return out, nil
@@ -69,7 +79,14 @@ func (s *Service) SourceTopics(ctx context.Context, instance string, t Trial) ([
 	ctx, cancel := context.WithTimeout(ctx, previewTimeout)
 	defer cancel()
 	out, err := c.spec.Topics(ctx, c.resolved, s.sup.Deps(c.instance, row.Name, row.UUID, c.resolved))
-	return out, fromSupervisor(err)
+	if err != nil {
+		return nil, fromSupervisor(err)
+	}
+	writers, err := s.writersBeside(ctx, c, row.ID)
+	for i := range out {
+		out[i].Also = alsoBy(writers, out[i].Name)
+	}
+	return out, err
 }
 
 // clipBody keeps a sample readable and the answer small; bytes that are no text are

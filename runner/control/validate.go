@@ -38,7 +38,7 @@ func (s *Service) Validate(ctx context.Context, instance string, cfg connector.C
 	if err := need(ctx, Viewer); err != nil {
 		return Validation{}, err
 	}
-	stored, err := s.storedConfig(ctx, instance, cfg.Get(connector.KeyName))
+	stored, self, err := s.storedConfig(ctx, instance, cfg.Get(connector.KeyName))
 	if err != nil {
 		return Validation{}, err
 	}
@@ -54,22 +54,25 @@ func (s *Service) Validate(ctx context.Context, instance string, cfg connector.C
 		}
 		v.Warnings = append(v.Warnings, connector.FieldError{Field: k, Message: message})
 	}
+	if len(c.problems) == 0 {
+		v.Warnings = append(v.Warnings, s.writerWarnings(ctx, c, self)...)
+	}
 	return v, nil
 }
 
-// storedConfig is the configuration of an existing connector, nil when there is none.
-func (s *Service) storedConfig(ctx context.Context, instance, name string) (connector.Config, error) {
+// storedConfig is the configuration of an existing connector, with its ID; nil and 0 when there is none.
+func (s *Service) storedConfig(ctx context.Context, instance, name string) (connector.Config, int64, error) {
 	if name == "" {
-		return nil, nil
+		return nil, 0, nil
 	}
 	c, _, err := s.find(ctx, instance, name)
 	if err != nil {
 		if AsError(err).Kind == NotFound {
-			return nil, nil
+			return nil, 0, nil
 		}
-		return nil, err
+		return nil, 0, err
 	}
-	return c.Config, nil
+	return c.Config, c.ID, nil
 }
 
 // candidate canonicalises and validates a configuration. Masked secrets are those of

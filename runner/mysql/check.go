@@ -97,6 +97,7 @@ func (c *checking) steps() []step {
 	if c.s.Prefix != "" {
 		steps = append(steps,
 			step{"Topics", false, c.topics},
+			step{"Cleanup policy", false, c.cleanup},
 			step{"Partitions", false, c.room},
 			step{"Message size", false, c.sizes})
 	}

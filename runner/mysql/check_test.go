@@ -240,6 +240,23 @@ func TestChecksOfTopics(t *testing.T) {
 	if f := got["Topics"]; !strings.Contains(f.Detail, "partition 0 of shop_notes") {
 		t.Errorf("no key and four partitions: %+v", f)
 	}
+	for _, tt := range []struct {
+		format, table string
+		status        connector.FindingStatus
+		says          string
+	}{
+		{FormatDataWorks, "orders", connector.FindingFailed, "the statements of the format dataworks"},
+		{FormatDataWorks, "notes", connector.FindingFailed, "without a primary key, which shop_notes would get"},
+		{FormatDebezium, "notes", connector.FindingFailed, "without a primary key, which shop_notes would get"},
+		{FormatDebezium, "orders", connector.FindingSkipped, "keep the last message only"},
+	} {
+		shape := connector.TopicShape{Name: "shop_" + tt.table, Partitions: 1, MaxMessageBytes: 1 << 20, Compacted: true, ArrivalTime: true}
+		got := findings(t, resolved(t, s, keyFormat, tt.format, keyTables, tt.table), cluster{room: -1, topics: map[string]connector.TopicShape{shape.Name: shape}})
+		f := got["Cleanup policy"]
+		if f.Status != tt.status || !strings.Contains(f.Detail, tt.says) || !strings.Contains(f.Remedy, "cleanup.policy=delete") || !strings.Contains(got["Topics"].Detail, "LogAppendTime") {
+			t.Errorf("%s of %s to a compacted topic: %+v %+v", tt.format, tt.table, f, got["Topics"])
+		}
+	}
 }
 
 func TestLookups(t *testing.T) {

@@ -32,12 +32,15 @@ func (c *checking) topics(ctx context.Context) (found, error) {
 	if c.deps.Cluster == nil {
 		return found{detail: fmt.Sprintf("%s, from %s on.", plural(len(names), "topic", "topics"), c.tables[0].topic)}, nil
 	}
-	var there, spread []string
+	var there, spread, arrival []string
 	made := 0
 	for _, t := range c.tables {
 		shape, exists, err := c.deps.Cluster.Topic(ctx, t.topic)
 		if err != nil {
 			return found{}, clusterAway(err)
+		}
+		if exists && shape.ArrivalTime {
+			arrival = append(arrival, t.topic)
 		}
 		switch {
 		case !exists:
@@ -56,7 +59,51 @@ func (c *checking) topics(ctx context.Context) (found, error) {
 	if len(spread) > 0 {
 		detail += " Messages without a key go to partition 0 of " + list(spread, 5) + "."
 	}
+	if len(arrival) > 0 {
+		detail += " Messages have the time of their arrival, not of the change (message.timestamp.type=LogAppendTime), in " + list(arrival, 5) + "."
+	}
 	return found{detail: detail}, nil
+}
+
+// cleanup looks at topics that are compacted: they refuse what has no key, and lose changes.
+func (c *checking) cleanup(ctx context.Context) (found, error) {
+	if c.deps.Cluster == nil {
+		return found{detail: "Not known for this instance.", skipped: true}, nil
+	}
+	var compacted, keyless, statements []string
+	for _, t := range c.tables {
+		shape, exists, err := c.deps.Cluster.Topic(ctx, t.topic)
+		if err != nil {
+			return found{}, clusterAway(err)
+		}
+		if !exists || !shape.Compacted {
+			continue
+		}
+		compacted = append(compacted, t.topic)
+		switch {
+		case len(t.key) == 0:
+			keyless = append(keyless, t.topic)
+		case c.s.Format == FormatDataWorks:
+			statements = append(statements, t.topic)
+		}
+	}
+	const remedy = "Let the topic delete by age: kafka-configs.sh --alter --entity-type topics --entity-name <topic> --add-config cleanup.policy=delete; or choose another " + keyPrefix + "."
+	var why []string
+	if len(keyless) > 0 {
+		why = append(why, "the messages of a table without a primary key, which "+list(keyless, 5)+" would get")
+	}
+	if len(statements) > 0 {
+		why = append(why, "the statements of the format "+FormatDataWorks+" (ALTER, TRUNCATE, …), which "+list(statements, 5)+" would get")
+	}
+	switch {
+	case len(why) > 0:
+		return found{}, &connector.WrongError{Field: keyPrefix, Remedy: remedy,
+			Err: fmt.Errorf("a compacted topic refuses messages without a key: %s; and of each key it keeps the last message only, so that changes are lost", strings.Join(why, ", and "))}
+	case len(compacted) > 0:
+		return found{skipped: true, remedy: remedy,
+			detail: "Compacted: " + list(compacted, 5) + ". Of each key they keep the last message only: a reader that comes late sees how rows are, not how they changed."}, nil
+	}
+	return found{detail: "No topic is compacted: every change stays until it is deleted by age."}, nil
 }
 
 // room looks whether the cluster takes the partitions that are to be made.

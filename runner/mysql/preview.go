@@ -121,6 +121,11 @@ func (p *previewing) row(name string, shape connector.TopicShape, table *row.Tab
 			p.refused = append(p.refused, sample)
 			return nil
 		}
+		if shape.Compacted && m.Key == nil {
+			sample.Refused = "The topic is compacted and takes no message without a key: the reader would stop here."
+			p.refused = append(p.refused, sample)
+			return nil
+		}
 		p.out = append(p.out, sample)
 		return nil
 	})

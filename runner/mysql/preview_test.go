@@ -72,6 +72,25 @@ func TestPreviewOfWhatCannotBeRead(t *testing.T) {
 	}
 }
 
+// TestPreviewOfACompactedTopic: what such a topic would refuse is shown as refused.
+func TestPreviewOfACompactedTopic(t *testing.T) {
+	t.Parallel()
+	s := shop(t, beds.MariaDB)
+	shape := func(name string) connector.TopicShape {
+		return connector.TopicShape{Name: name, Partitions: 1, MaxMessageBytes: 1 << 20, Compacted: true}
+	}
+	deps := connector.Deps{Dial: dialer(), Cluster: cluster{room: -1, topics: map[string]connector.TopicShape{"shop_notes": shape("shop_notes"), "shop_orders": shape("shop_orders")}}}
+	samples, err := preview(t.Context(), resolved(t, s, keyTables, "notes, orders"), deps, nil)
+	if err != nil || len(samples) != 4 {
+		t.Fatal(samples, err)
+	}
+	for _, sample := range samples {
+		if refused := strings.Contains(sample.Refused, "compacted"); refused != (sample.Source.Topic == "shop_notes") {
+			t.Errorf("%s: %q", sample.Title, sample.Refused)
+		}
+	}
+}
+
 // TestSourceTopics lists the topics of the tables that are named, those that exist as they are.
 func TestSourceTopics(t *testing.T) {
 	t.Parallel()

@@ -27,6 +27,7 @@ func Spec() connector.Spec {
 		Check:          check,
 		Preview:        preview,
 		Topics:         sourceTopics,
+		Writes:         writes,
 		NewSource:      newSource,
 		Positions:      positions(),
 	}

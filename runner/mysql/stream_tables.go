@@ -296,7 +296,8 @@ func (r *reader) checkTopic(ctx context.Context, t *table) error {
 			r.out.Log(slog.LevelWarn, fmt.Sprintf("The topic %s was deleted and is made again: what was written to it before is gone. Copy table %s again if readers need its rows.", t.state.Topic, t.name),
 				map[string]string{"table": t.name, "topic": t.state.Topic})
 		}
-		if err := r.deps.Cluster.CreateTopic(ctx, t.state.Topic, n, nil); err != nil {
+		// What the cluster does by default may be compacting, which refuses messages without a key.
+		if err := r.deps.Cluster.CreateTopic(ctx, t.state.Topic, n, map[string]string{"cleanup.policy": "delete"}); err != nil {
 			return fmt.Errorf("making the topic %s: %w", t.state.Topic, err)
 		}
 		shape.Partitions = n

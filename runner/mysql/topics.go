@@ -130,6 +130,25 @@ func (s *Settings) Topic(table string) (string, error) {
 	return name, nil
 }
 
+// writes are the topics of the tables that the settings name.
+func writes(cfg connector.Config) (key string, topics []string) {
+	tables, err := ParseTables(cfg.Get(keyTables))
+	prefix := cfg.Get(keyPrefix)
+	if err != nil || prefix == "" {
+		return keyPrefix, nil
+	}
+	for _, p := range tables.Patterns() {
+		name, literal := unquote(p)
+		topics = append(topics, prefix+"_"+strings.Map(func(r rune) rune {
+			if !literal && (r == '*' || r == '?') {
+				return r
+			}
+			return topicRune(r)
+		}, name))
+	}
+	return keyPrefix, topics
+}
+
 func topicRune(r rune) rune {
 	switch {
 	case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '.', r == '_', r == '-':

@@ -1,8 +1,11 @@
 package mysql
 
 import (
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/sluice-io/sluice/runner/connector"
 )
 
 func TestTables(t *testing.T) {
@@ -46,6 +49,18 @@ func TestTables(t *testing.T) {
 		if _, err := ParseTables(bad); err == nil {
 			t.Errorf("%q is taken", bad)
 		}
+	}
+}
+
+// TestWrites: which topics a configuration writes to is known without the server.
+func TestWrites(t *testing.T) {
+	t.Parallel()
+	key, got := writes(connector.Config{keyPrefix: "shop", keyTables: "orders, l*, `a*b`, a b, x?"})
+	if want := []string{"shop_orders", "shop_l*", "shop_a_b", "shop_a_b", "shop_x?"}; key != keyPrefix || !slices.Equal(got, want) {
+		t.Errorf("%s %q", key, got)
+	}
+	if _, got := writes(connector.Config{keyTables: "orders"}); got != nil {
+		t.Errorf("without a prefix: %q", got)
 	}
 }
 
