@@ -351,7 +351,13 @@ func (e *dataWorks) send(p *dataWorksTable, c *Change, keyRow row.Row, value []b
 				b = append(b, ',')
 			}
 			b = append(b, p.names[k]...)
-			var err error
+			var (
+				err error
+				ok  bool
+			)
+			if b, ok = e.o.keyText(b, &p.table.Columns[k], &keyRow[k]); ok {
+				continue
+			}
 			if b, err = e.column(b, p, k, &keyRow[k]); err != nil {
 				return err
 			}

@@ -171,6 +171,10 @@ func (e *debezium) appendKey(b []byte, p *debeziumTable, r row.Row) (_ []byte, e
 			b = append(b, ',')
 		}
 		b = append(b, p.names[k]...)
+		var ok bool
+		if b, ok = e.o.keyText(b, &p.table.Columns[k], &r[k]); ok {
+			continue
+		}
 		if b, err = e.column(b, p, k, &r[k]); err != nil {
 			return b, err
 		}

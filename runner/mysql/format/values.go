@@ -101,6 +101,20 @@ func (o *Options) zeroDate(dst []byte, c *row.Column, v *row.Value) (out []byte,
 	return dst, false
 }
 
+// keyText appends what stands in a key for a value that a policy makes the same as others:
+// null for every zero date, U+FFFD for any bytes. Keys of different rows stay different. ok is
+// false of any other value.
+func (o *Options) keyText(dst []byte, c *row.Column, v *row.Value) (out []byte, ok bool) {
+	switch {
+	case v.State == row.Null:
+	case v.State == row.Invalid && o.InvalidText == PolicyReplace:
+		return appendBase64(dst, v.B), true
+	case o.ZeroDate == PolicyNull && (c.Kind == row.Date || c.Kind == row.DateTime || c.Kind == row.Timestamp) && !isDate(c, v):
+		return append(c.AppendText(append(dst, '"'), *v), '"'), true
+	}
+	return dst, false
+}
+
 // refuse is the error of a value that a policy refuses.
 func refuse(t *row.Table, c *row.Column, v *row.Value) error {
 	e := &RefusedError{Table: t.String(), Column: c.Name}

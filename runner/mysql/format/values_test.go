@@ -273,3 +273,39 @@ func TestPoliciesAreTold(t *testing.T) {
 		}
 	}
 }
+
+// Policies that make one value of many do not do so in keys: rows of which only such a column differs would
+// be one row for whoever reads.
+func TestKeysOfDifferentRowsStayDifferent(t *testing.T) {
+	t.Parallel()
+	table := &row.Table{Database: "d", Name: "t", Key: []int{0, 1, 2}, Columns: []row.Column{
+		{Name: "day", Kind: row.Date}, {Name: "at", Kind: row.Timestamp}, {Name: "name", Kind: row.Text, Charset: "ascii"}}}
+	text := func(b string, s row.State) row.Value { return row.Value{State: s, B: []byte(b)} }
+	o := format.Options{ZeroDate: format.PolicyNull, InvalidText: format.PolicyReplace}
+	for _, name := range []string{format.DataWorks, format.Debezium} {
+		e, err := format.New(name, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out []emitted
+		for _, after := range []row.Row{
+			{number(0), number(0), text("\x81", row.Invalid)},
+			{number(row.PackDate(2020, 2, 31)), number(0), text("\x82", row.Invalid)},
+			{number(row.PackDate(2020, 2, 28)), number(1_600_000_000_000_000), text("a", row.Present)},
+		} {
+			if err := e.Encode(&format.Change{Table: table, Op: format.Insert, After: after, Sequence: counter()}, collect(&out)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want := []string{`{"day":"0000-00-00","at":"0000-00-00 00:00:00","name":"gQ=="}`, `{"day":"2020-02-31","at":"0000-00-00 00:00:00","name":"gg=="}`,
+			map[string]string{format.DataWorks: `{"day":1582848000000,"at":1600000000000,"name":"a"}`, format.Debezium: `{"day":18320,"at":"2020-09-13T12:26:40Z","name":"a"}`}[name]}
+		for i, m := range out {
+			if m.key != want[i] {
+				t.Errorf("%s: key %s, want %s", name, m.key, want[i])
+			}
+		}
+		if len(out) != len(want) || !strings.Contains(out[0].value, `"day":null`) {
+			t.Errorf("%s: %v", name, out)
+		}
+	}
+}
