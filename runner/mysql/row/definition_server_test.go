@@ -31,7 +31,13 @@ func TestDefinitions(t *testing.T) {
 			"INSERT INTO keyorder VALUES (1, 'x', 2)", "INSERT INTO prefix VALUES ('key', 'blob', 'c')", "INSERT INTO nokey VALUES (1, 2, 'x')", "INSERT INTO uniquekey VALUES (1, 2, 3, 'x')",
 			"INSERT INTO signs VALUES (4294967295, 2000, -1, 5, 65535, 9.5, -1, 1.5, -2.5, '2020-01-01', 18446744073709551615, 'x', 16777215, -2147483648)",
 			"INSERT INTO gen (id, plain) VALUES (3, 4)", "INSERT INTO `we``ird \"name\"` VALUES (1, 2, 3)")
-		names := []string{"keyorder", "prefix", "nokey", "uniquekey", "signs", "gen", "we`ird \"name\""}
+		names := []string{"keyorder", "prefix", "nokey", "uniquekey", "signs", "gen", "we`ird \"name\"", "charsets"}
+		vector := "v BLOB" // its character set is told too, where there is such a type
+		if _, err := s.Connect().Execute("CREATE TABLE vectors (v VECTOR(2))"); err == nil && s.Flavor == beds.MySQL {
+			vector = "v VECTOR(2)"
+		}
+		s.Exec("CREATE TABLE charsets (id INT PRIMARY KEY, "+vector+", a VARCHAR(10) CHARACTER SET latin1, g POINT, b TEXT CHARACTER SET gbk, e ENUM('x') CHARACTER SET latin2, bl BLOB, c CHAR(5) CHARACTER SET utf8mb4)",
+			"INSERT INTO charsets VALUES (1, X'0000803F00000040', 'ä', ST_GeomFromText('POINT(1 2)'), '中', 'x', 'x', 'é')")
 		if s.Flavor == beds.MySQL {
 			conn := s.Connect()
 			statements := []string{"CREATE TABLE functional (id INT PRIMARY KEY, a INT, INDEX ((a + 1)))", "INSERT INTO functional VALUES (1, 2)"}

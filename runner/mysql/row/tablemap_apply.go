@@ -62,6 +62,8 @@ func (o *optional) column(c *Column, typ byte, maria bool, at *optionalAt) (miss
 			c.Type = geometryNames[o.shapes[at.shape]]
 		}
 		at.shape++
+	case Vector: // a BLOB to MySQL, with a character set; MariaDB logs a VARBINARY
+		at.text++
 	case Enum, Set:
 		return o.members(c, at)
 	}
