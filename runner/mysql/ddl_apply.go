@@ -150,6 +150,10 @@ func (r *reader) applyToTable(ctx context.Context, d *ddl) (*table, error) {
 		r.forget(t)
 	default: // what was read and not written is of the table as it was
 		r.abandon(t)
+		t.restated = true
+		if t.mayReorder() {
+			r.doubt(t)
+		}
 	}
 	return t, nil
 }
@@ -226,5 +230,5 @@ func (r *reader) definitionNow(ctx context.Context, t *table, kind format.DDLKin
 
 // isNoTable tells that a table is not there, or not any more.
 func isNoTable(err error) bool {
-	return errors.Is(err, row.ErrNoTable) || serverCode(err) == codeNoTable
+	return errors.Is(err, row.ErrNoTable) || errors.Is(err, row.ErrNotTable) || serverCode(err) == codeNoTable
 }

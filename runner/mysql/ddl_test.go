@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/sluice-io/sluice/e2e/beds"
 	"github.com/sluice-io/sluice/runner/connector"
 	"github.com/sluice-io/sluice/runner/mysql/format"
+	"github.com/sluice-io/sluice/runner/mysql/row"
 )
 
 func TestParseDDL(t *testing.T) {
@@ -159,6 +161,99 @@ func TestSchemaChangesDuringCopy(t *testing.T) {
 		b.s.Exec("UPDATE a SET w = id")
 		b.waitFor("the copy", func() bool { return tableOf(b.out, "a").State == stateDone })
 		b.equal("a")
+	})
+}
+
+// The collation of a text key decides what lies above the frontier. A copy under another one begins anew, and
+// what is deleted between is told.
+func TestCollationOfTheKeyChangesDuringCopy(t *testing.T) {
+	t.Parallel()
+	flavours(t, func(t *testing.T, b *bed) {
+		b.s.Exec("CREATE TABLE a (id VARCHAR(20) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PRIMARY KEY, v INT, note VARCHAR(60))")
+		key := func(i int) string { return fmt.Sprintf("'%s%d'", []string{"a", "B", "c", "_", "ä", "Z"}[i%6], i) }
+		b.insertMany("a", 12_000, key)
+		b.cfg[keyChunk] = "200"
+		b.run()
+		b.waitFor("a chunk", func() bool { return tableOf(b.out, "a").Rows > 400 })
+		b.s.Exec("ALTER TABLE a MODIFY id VARCHAR(20) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci", "DELETE FROM a WHERE v % 10 = 3", "UPDATE a SET id = CONCAT('b', id) WHERE v % 10 = 4")
+		b.waitFor("the copy", func() bool { return tableOf(b.out, "a").State == stateDone })
+		b.equal("a")
+	})
+}
+
+// A key of other columns cannot be compared with the frontier at all.
+func TestKeyChangesDuringCopy(t *testing.T) {
+	t.Parallel()
+	flavours(t, func(t *testing.T, b *bed) {
+		b.s.Exec("CREATE TABLE a (id INT NOT NULL, v INT NOT NULL, note VARCHAR(60) NOT NULL, PRIMARY KEY (id))")
+		b.insertMany("a", 5000, number)
+		r := b.run()
+		b.waitFor("the copy", func() bool { return tableOf(b.out, "a").State == stateDone })
+		if err := r.crash(); err != nil {
+			t.Fatal(err)
+		}
+		// As if the process had ended in the middle of the copy: the statement and rows come before a chunk is read.
+		s := tableOf(b.out, "a")
+		s.State, s.Frontier = stateCopying, []row.Value{{State: row.Present, N: 4000}}
+		s.Key = "\"id\" 1 false \nINT,\n"
+		b.out.saved[savedTable+"a"] = s.entry("a").Value
+		b.s.Exec("ALTER TABLE a DROP PRIMARY KEY, ADD PRIMARY KEY (note, id)", "DELETE FROM a WHERE id % 10 = 4", "UPDATE a SET v = v + 1")
+		b.run()
+		b.waitFor("the second copy", func() bool { return tableOf(b.out, "a").State == stateDone })
+		if tableOf(b.out, "a").Run < 2 {
+			t.Error("the copy went on")
+		}
+	})
+}
+
+// What only the server tells of a column is asked for again when a statement changed the table, also where the
+// log has its rows as before.
+func TestColumnsOfTheSameStorage(t *testing.T) {
+	t.Parallel()
+	flavours(t, func(t *testing.T, b *bed) {
+		if b.s.Flavor != beds.MariaDB {
+			t.Skip("types of MariaDB")
+		}
+		b.s.Exec("CREATE TABLE a (id INT PRIMARY KEY, u UUID, i INET6)", "INSERT INTO a VALUES (1, '00000000-0000-1000-8000-000000000001', '::1')")
+		b.run()
+		b.waitFor("the copy", func() bool { return tableOf(b.out, "a").State == stateDone })
+		b.s.Exec("INSERT INTO a VALUES (2, '00000000-0000-1000-8000-000000000002', '::2')")
+		b.equal("a")
+		b.s.Exec("ALTER TABLE a MODIFY u BINARY(16), MODIFY i BINARY(16)", "UPDATE a SET id = id + 10")
+		b.equal("a")
+	})
+}
+
+// A sequence's numbers are logged like rows of a table, and a view may be renamed like one.
+func TestWhatIsNoTableIsPassedOver(t *testing.T) {
+	t.Parallel()
+	flavours(t, func(t *testing.T, b *bed) {
+		b.s.Exec("CREATE TABLE a (id INT PRIMARY KEY)", "INSERT INTO a VALUES (1)", "CREATE VIEW seen AS SELECT * FROM a")
+		b.run()
+		b.waitFor("the copy", func() bool { return tableOf(b.out, "a").State == stateDone })
+		b.s.Exec("RENAME TABLE seen TO viewed", "INSERT INTO a VALUES (2)")
+		if b.s.Flavor == beds.MariaDB {
+			b.s.Exec("CREATE SEQUENCE numbers", "INSERT INTO a VALUES (NEXTVAL(numbers) + 10)")
+		}
+		b.equal("a")
+	})
+}
+
+// A table that lost its key is copied again as one without: its rows carry the number of the run.
+func TestCopyOfATableThatLostItsKey(t *testing.T) {
+	t.Parallel()
+	flavours(t, func(t *testing.T, b *bed) {
+		b.s.Exec("CREATE TABLE a (id INT PRIMARY KEY)", "INSERT INTO a VALUES (1)")
+		r := b.run()
+		b.waitFor("the copy", func() bool { return tableOf(b.out, "a").State == stateDone })
+		b.s.Exec("ALTER TABLE a DROP PRIMARY KEY", "INSERT INTO a VALUES (1)")
+		if err := r.src.(*source).Snapshot(t.Context(), []string{"a"}); err != nil {
+			t.Fatal(err)
+		}
+		b.waitFor("the second copy", func() bool { s := tableOf(b.out, "a"); return s.State == stateDone && s.Run == 2 })
+		if tableOf(b.out, "a").Keyed {
+			t.Error("the table is taken for one with a key")
+		}
 	})
 }
 

@@ -202,6 +202,10 @@ func (r *reader) takeChunk(c *chunk) error {
 	t.estimate = max(t.estimate, c.job.estimate)
 	c.folds = m.open.folds
 	m.open = nil
+	if keyed := len(c.def.Key) > 0; keyed != t.state.Keyed {
+		t.state.Keyed = keyed
+		t.header()
+	}
 	if c.job.view {
 		m.view = c
 		return nil
@@ -243,6 +247,10 @@ func (r *reader) abandon(t *table) {
 // mergeRow does with a change of a table that is being copied what the frontier says.
 func (r *reader) mergeRow(t *table, c *format.Change) error {
 	if t.state.State == stateWaiting || c.Table.Key == nil {
+		return r.outsideCopy(t, c)
+	}
+	if !t.fits(c.Table) { // the key is another; the copy will find that out too, and begin anew
+		r.doubt(t)
 		return r.outsideCopy(t, c)
 	}
 	before, after := c.Before, c.After
@@ -290,6 +298,15 @@ func (r *reader) outsideCopy(t *table, c *format.Change) error {
 		return r.send(t, c)
 	}
 	return nil
+}
+
+// doubt has all changes of a table sent while it is copied: which rows were sent cannot be told from their
+// keys any more, and a DELETE that is left out would leave its row with readers for ever.
+func (r *reader) doubt(t *table) {
+	if !t.state.Again {
+		t.state.Again = true
+		r.touch(t)
+	}
 }
 
 // foldRow notes a change of rows above the frontier in the chunk that has them.

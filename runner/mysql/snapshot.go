@@ -3,7 +3,6 @@ package mysql
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -311,17 +310,45 @@ func ordered(def *row.Table) bool {
 	return true
 }
 
-// keySignature names the key's columns: a frontier is good for the same ones only.
+// keySignature names the key's columns, and behind a line end each what orders them: a frontier is good
+// for the same ones only.
 func keySignature(def *row.Table) string {
+	var types, order strings.Builder
+	for _, at := range def.Key {
+		c := &def.Columns[at]
+		types.WriteString(c.Type + ",")
+		switch c.Kind {
+		case row.Text:
+			order.WriteString(c.Collation + ",")
+		case row.Enum, row.Set:
+			fmt.Fprintf(&order, "%q,", c.Members)
+		}
+	}
+	return keyShape(def) + "\n" + types.String() + "\n" + order.String()
+}
+
+// keyShape is the part of a signature that the binary log tells too.
+func keyShape(def *row.Table) string {
 	var b strings.Builder
 	for i, at := range def.Key {
 		c := &def.Columns[at]
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		b.WriteString(c.Name + " " + c.Type + " " + strconv.FormatBool(c.Unsigned) + " " + c.Charset)
+		fmt.Fprintf(&b, "%q %d %t %s", c.Name, c.Kind, c.Unsigned, c.Charset)
 	}
 	return b.String()
+}
+
+// fits tells whether the table's frontier can be compared with keys of a definition.
+func (t *table) fits(def *row.Table) bool {
+	shape, _, _ := strings.Cut(t.state.Key, "\n")
+	return t.state.Frontier == nil || shape == keyShape(def)
+}
+
+// mayReorder tells whether a statement can change the order of the key and nothing that the log tells.
+func (t *table) mayReorder() bool {
+	return t.state.State == stateCopying && t.state.Frontier != nil && !strings.HasSuffix(t.state.Key, "\n")
 }
 
 func newAnnounce(job *copyJob) *announce {

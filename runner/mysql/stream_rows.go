@@ -72,14 +72,14 @@ func (r *reader) define(ctx context.Context, m *mapped) error {
 		r.touch(t)
 	}
 	m.table = t
-	if t.def == nil || t.def.Fingerprint != def.Fingerprint {
-		if def, err = r.refine(ctx, t, def); err != nil {
-			return err
-		}
-		if t.def != nil {
+	if t.def == nil || t.def.Fingerprint != def.Fingerprint || t.restated {
+		if t.def != nil && t.def.Fingerprint != def.Fingerprint {
 			r.done.schema++
 		}
-		t.def = def
+		if t.def, err = r.refine(ctx, t, def); err != nil {
+			return err
+		}
+		t.restated = false
 	}
 	m.def = t.def
 	return nil

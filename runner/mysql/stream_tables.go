@@ -3,7 +3,6 @@ package mysql
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -67,6 +66,7 @@ type table struct {
 	state     tableState
 	def       *row.Table // as the log had it last
 	described *row.Table // as the server had it when it was last asked
+	restated  bool       // a statement changed it since def: what only the server tells may be another
 	pending   bool       // state changes with the next Mark
 	runHeader *record.Header
 
@@ -223,7 +223,7 @@ func (r *reader) admit(ctx context.Context, name string, created bool) (*table, 
 		t.described, err = row.Describe(ctx, c, r.set.Database, name)
 		return err
 	})
-	switch gone := errors.Is(err, row.ErrNoTable); {
+	switch gone := isNoTable(err); {
 	case gone && !followed:
 		return nil, nil
 	case gone: // its rows are in the log all the same, and tell what it was
@@ -259,7 +259,7 @@ func (r *reader) describeLate(ctx context.Context, t *table) error {
 		t.described, err = row.Describe(ctx, c, r.set.Database, t.name)
 		return err
 	})
-	if errors.Is(err, row.ErrNoTable) {
+	if isNoTable(err) {
 		r.forget(t)
 		return nil
 	}

@@ -244,3 +244,52 @@ func TestLiterals(t *testing.T) {
 		}
 	})
 }
+
+// TestLiteralsKeepTheOrder: values that stand as literals in a derived table, where keys are compared with a
+// bound, are ordered as the column is.
+func TestLiteralsKeepTheOrder(t *testing.T) {
+	t.Parallel()
+	flavors(t, func(t *testing.T, s *server) {
+		values := map[string][2]string{"TIME": {"20:00:00", "100:00:00"}, "TIME(3)": {"-20:00:00.500", "-01:00:00.250"}, "DATETIME(6)": {"0000-00-00 00:00:00.000000", "2020-01-01 00:00:00.000001"}}
+		if s.Flavor == beds.MariaDB {
+			values["INET4"], values["INET6"] = [2]string{"9.0.0.0", "10.0.0.0"}, [2]string{"::1", "::ffff:1.2.3.4"}
+			values["UUID"] = [2]string{"ffffffff-0000-1000-8000-000000000000", "00000000-0001-1000-8000-000000000000"}
+		}
+		snap := session(t, s)
+		for typ, v := range values {
+			for _, q := range []string{"DROP TABLE IF EXISTS literals", "CREATE TABLE literals (n INT PRIMARY KEY, c " + typ + " NOT NULL, UNIQUE (c))", "INSERT INTO literals VALUES (0, '" + v[0] + "'), (1, '" + v[1] + "')"} {
+				if _, err := snap.Execute("USE " + row.QuoteName(s.Database)); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := snap.Execute(q); err != nil {
+					t.Fatal(q, err)
+				}
+			}
+			table, err := row.Describe(context.Background(), snap, s.Database, "literals")
+			if err != nil {
+				t.Fatal(err)
+			}
+			rows := snapshot(t, snap, table, false)
+			c := &table.Columns[1]
+			low, high := string(c.AppendLiteral(nil, rows[0][1])), string(c.AppendLiteral(nil, rows[1][1]))
+			r, err := snap.Execute("SELECT c > " + low + ", c > " + high + " FROM (SELECT c FROM literals WHERE 1 = 0 UNION ALL SELECT " + low + " UNION ALL SELECT " + high + ") x")
+			if err != nil {
+				t.Errorf("%s: %v", typ, err)
+				continue
+			}
+			stored, err := snap.Execute("SELECT n FROM literals ORDER BY c")
+			if err != nil {
+				t.Fatal(err)
+			}
+			first, _ := stored.GetInt(0, 0)
+			got := fmt.Sprint(r.Values[0][0].AsInt64(), r.Values[0][1].AsInt64(), r.Values[1][0].AsInt64(), r.Values[1][1].AsInt64())
+			want := "0 0 1 0"
+			if first == 1 {
+				want = "0 1 0 0"
+			}
+			if got != want {
+				t.Errorf("%s: %s, want %s (%s, %s)", typ, got, want, low, high)
+			}
+		}
+	})
+}

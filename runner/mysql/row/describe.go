@@ -19,7 +19,7 @@ const (
 	tableQuery = `SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE, VERSION() FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?`
 
 	columnQuery = `SELECT COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, IS_NULLABLE, COALESCE(CHARACTER_OCTET_LENGTH, 0), COALESCE(NUMERIC_PRECISION, 0),
- COALESCE(NUMERIC_SCALE, 0), COALESCE(DATETIME_PRECISION, 0), COALESCE(CHARACTER_SET_NAME, 'binary'), EXTRA, COLUMN_KEY
+ COALESCE(NUMERIC_SCALE, 0), COALESCE(DATETIME_PRECISION, 0), COALESCE(CHARACTER_SET_NAME, 'binary'), EXTRA, COLUMN_KEY, COALESCE(COLLATION_NAME, '')
  FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? ORDER BY ORDINAL_POSITION`
 
 	// keyQuery lists the indexes in the table's own order, which information_schema does not tell.
@@ -43,7 +43,7 @@ func Describe(ctx context.Context, conn Querier, database, name string) (*Table,
 	case kind == "SYSTEM VERSIONED":
 		return nil, t.wrong("", errors.New("a system-versioned table: the binary log has its history, which is not told from its rows"))
 	case kind != "BASE TABLE":
-		return nil, t.wrong("", fmt.Errorf("not a table but a %s", strings.ToLower(kind)))
+		return nil, t.wrong("", fmt.Errorf("%w but a %s", ErrNotTable, strings.ToLower(kind)))
 	}
 	if !maria {
 		// Or the server may hide a generated invisible primary key. Versions before 8.0.30 have
@@ -205,6 +205,8 @@ func (c *Column) describe(r record, maria bool) error {
 	case Int, Decimal, Float, Double:
 		c.Unsigned = strings.Contains(columnType, "unsigned")
 		c.TinyInt1 = strings.HasPrefix(columnType, "tinyint(1)")
+	case Text:
+		c.Collation = r.text(11)
 	case Enum, Set:
 		members, err := parseMembers(r.text(2))
 		if err != nil {

@@ -50,7 +50,7 @@ func (a answers) Execute(command string, _ ...any) (*mysql.Result, error) {
 func TestDescribeDoesNotLoseTheKey(t *testing.T) {
 	t.Parallel()
 	column := func(key string) []any {
-		return []any{"id", "int", "int(11)", "NO", "0", "10", "0", "0", "binary", "", key}
+		return []any{"id", "int", "int(11)", "NO", "0", "10", "0", "0", "binary", "", key, ""}
 	}
 	server := answers{
 		"SELECT TABLE_SCHEMA": {{"shop", "orders", "BASE TABLE", "10.11.0-MariaDB"}},
@@ -77,7 +77,7 @@ func TestDescribeReadsNullAsNothing(t *testing.T) {
 	t.Parallel()
 	server := answers{
 		"SELECT TABLE_SCHEMA": {{"shop", "orders", "BASE TABLE", "9.7.0"}},
-		"SELECT COLUMN_NAME":  {{"at", "datetime", "datetime(4)", "NO", "0", "0", "0", "4", "binary", "", "PRI"}},
+		"SELECT COLUMN_NAME":  {{"at", "datetime", "datetime(4)", "NO", "0", "0", "0", "4", "binary", "", "PRI", ""}},
 		"SHOW INDEX":          {{"orders", "0", "u", "1", "at", "A", "0", nil, nil, "", "BTREE"}},
 	}
 	table, err := row.Describe(context.Background(), server, "shop", "orders")

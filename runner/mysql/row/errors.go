@@ -8,6 +8,9 @@ import (
 // ErrNoTable is Describe's error for a table that does not exist or is not shown to the account.
 var ErrNoTable = errors.New("no such table")
 
+// ErrNotTable is in Describe's error for what has the name and is no table: a view, a sequence.
+var ErrNotTable = errors.New("not a table")
+
 // MetadataError tells that the binary log does not say enough of a table to read its rows.
 type MetadataError struct {
 	Table   string // database and name

@@ -59,6 +59,8 @@ type Column struct {
 	FSP int
 	// Charset is the server's name of the character set of Text, Enum and Set: "utf8mb4".
 	Charset string
+	// Collation of Text, as the server names it; "" where only the binary log was asked.
+	Collation string
 	// Members are those of Enum and Set, in UTF-8, in order.
 	Members []string
 	// Invisible is true of a column that SELECT * leaves out. MariaDB's binary log does not tell.

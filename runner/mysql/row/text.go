@@ -153,9 +153,14 @@ func (c *Column) AppendLiteral(dst []byte, v Value) []byte {
 		return strconv.AppendFloat(dst, float64(math.Float32frombits(uint32(v.N))), 'e', -1, 64)
 	case Double:
 		return strconv.AppendFloat(dst, math.Float64frombits(v.N), 'e', -1, 64)
-	case Date, Time, DateTime, Timestamp, UUID, INET4, INET6:
+	case Date, DateTime, Timestamp:
 		dst = append(dst, '\'')
 		return append(c.AppendText(dst, v), '\'')
+	case Time: // as text, longer hours and negative ones would come in the order of letters
+		return append(c.AppendText(append(dst, "TIME'"...), v), '\'')
+	case UUID, INET4, INET6:
+		dst = append(c.AppendText(append(dst, "CAST('"...), v), "' AS "...)
+		return append(append(dst, c.Type...), ')')
 	case Text:
 		charset := "_utf8mb4"
 		if v.State == Invalid {
