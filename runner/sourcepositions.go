@@ -90,14 +90,9 @@ func (s *Supervisor) AlterSourcePositions(ctx context.Context, id int64, to []co
 }
 
 // resetSource removes everything that a stopped source has saved: it starts again as at
-// its first deploy. What the source refuses is a connector.FieldError.
+// its first deploy.
 func (s *Supervisor) resetSource(ctx context.Context, id int64) error {
-	return s.moveSource(ctx, id, func(sub *subject, state *sourceState) ([]connector.Entry, error) {
-		if may := sub.spec.Positions.Reset; may != nil {
-			if err := may(sub.config, state.saved()); err != nil {
-				return nil, err
-			}
-		}
+	return s.moveSource(ctx, id, func(_ *subject, state *sourceState) ([]connector.Entry, error) {
 		var out []connector.Entry
 		for key := range state.values {
 			out = append(out, connector.Entry{Key: key})

@@ -150,9 +150,6 @@ type Positions struct {
 	// Set makes the entries that move a stopped connector to the given positions. What
 	// cannot be set is a FieldError of field "offsets[<n>]".
 	Set func(Config, Saved, []SourcePosition) ([]Entry, error)
-	// Reset refuses, with a FieldError of field "offsets", that everything that is saved be removed; nil
-	// means that it always may be.
-	Reset func(Config, Saved) error
 }
 
 // Cluster is what a source may ask of, and do to, the cluster that it writes to.

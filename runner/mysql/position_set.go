@@ -88,17 +88,6 @@ func setPositions(cfg connector.Config, saved connector.Saved, to []connector.So
 	return out, nil
 }
 
-// mayReset refuses to remove everything where the next start would neither copy what was
-// read nor know where to go on.
-func mayReset(cfg connector.Config, saved connector.Saved) error {
-	read, err := tablesRead(saved)
-	if err != nil || len(read) == 0 || cfg.Get(keySnapshot) != string(SnapshotNoData) {
-		return err
-	}
-	return connector.FieldError{Field: "offsets", Message: fmt.Sprintf(`with %[1]s=%[2]s nothing is copied at a start, so that nobody would read what is changed in %[3]s until then: set %[1]s to %[4]s before, or set the place in the binary log ("gtid", or "file" and "pos").`,
-		keySnapshot, SnapshotNoData, list(read, 5), SnapshotInitial)}
-}
-
 // tablesRead are the tables of which rows or changes were read; those that the settings leave out, and
 // that are copied again should they be named, are not among them.
 func tablesRead(saved connector.Saved) ([]string, error) {

@@ -135,30 +135,6 @@ func TestRemovedTableKeepsDeletes(t *testing.T) {
 	})
 }
 
-// TestReset: all is removed at once where the tables are copied again, and refused where nobody would read
-// what is changed until the next start.
-func TestReset(t *testing.T) {
-	t.Parallel()
-	read := connector.Saved{savedPosition: []byte(`{}`), savedTable + "a": []byte(`{"state":"done","run":1}`)}
-	for _, c := range []struct {
-		mode  SnapshotMode
-		saved connector.Saved
-		may   bool
-	}{
-		{SnapshotInitial, read, true}, {SnapshotInitialOnly, read, true}, {SnapshotWhenNeeded, read, true}, {SnapshotNoData, read, false},
-		{SnapshotNoData, connector.Saved{}, true},
-		{SnapshotNoData, connector.Saved{savedTable + "a": []byte(`{"state":"waiting","run":2,"forgotten":true}`)}, false},
-		{SnapshotNoData, connector.Saved{savedTable + "a": []byte(`{"state":"done"}`)}, true}, // set before the first start
-		{SnapshotNoData, connector.Saved{savedPosition: []byte(`{}`), savedTable + "a": []byte(`{"state":"done","run":1,"out":true}`)}, true},
-	} {
-		err := positions().Reset(connector.Config{keySnapshot: string(c.mode)}, c.saved)
-		var f connector.FieldError
-		if (err == nil) != c.may || err != nil && (!errors.As(err, &f) || f.Field != "offsets" || !strings.Contains(f.Message, "set snapshot.mode to initial before")) {
-			t.Errorf("%s %s: %v", c.mode, c.saved, err)
-		}
-	}
-}
-
 // TestPositionThatIsUnknown: after the place in the log was removed a table is called copied only with a place; what
 // is set by hand goes on with sequences that grow.
 func TestPositionThatIsUnknown(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 // positions are a connector's positions as Kafka Connect's REST API shows them: one of
 // the binary log, {"server": <topic.prefix>}, and one of each table, which has "table" beside it.
 func positions() *connector.Positions {
-	return &connector.Positions{Show: showPositions, Set: setPositions, Reset: mayReset}
+	return &connector.Positions{Show: showPositions, Set: setPositions}
 }
 
 func showPositions(cfg connector.Config, saved connector.Saved) ([]connector.SourcePosition, error) {
