@@ -140,6 +140,7 @@ func (f *flow) wizard() {
 	f.fill("aliyun.access.key.id", "sandbox")
 	f.fill("aliyun.access.key.secret", "sandbox")
 	f.unfold("flush.interval.ms")
+	f.staysUnfolded("flush.interval.ms")
 	f.fill("flush.interval.ms", "1000")
 	f.press(`#wizard-form button[value=test]`)
 	f.findingsPass()
@@ -158,6 +159,23 @@ func (f *flow) unfold(name string) {
 	f.until(name+" is folded away", fmt.Sprintf("document.querySelector(%q)?.open === false", fold))
 	f.click(fold + " > summary")
 	f.until(name+" is shown", fmt.Sprintf("document.querySelector(%q).open", fold))
+}
+
+// staysUnfolded changes a setting on which others depend, and back: the form that is the answer leaves the advanced
+// settings as they were.
+func (f *flow) staysUnfolded(name string) {
+	f.t.Helper()
+	if !f.script {
+		return
+	}
+	for _, format := range []string{"jsonl", "json"} {
+		f.watch()
+		f.pickOrChoose("oss.format", format)
+		f.kept("wizard-form", 1)
+		if !eval[bool](f.window, fmt.Sprintf("document.querySelector(%q).open", fmt.Sprintf("main details.fold:has([name=%q])", name))) {
+			f.t.Fatalf("choosing %s folds the advanced settings", format)
+		}
+	}
 }
 
 // pickOrChoose answers a field that may be a list or a group of buttons.

@@ -25,6 +25,7 @@ func TestBrowserNewcomer(t *testing.T) {
 	w.startExample()
 	w.readNewestObject()
 	w.breakAndMend()
+	w.livePart()
 	w.switchTheme()
 	t.Run("light", func(t *testing.T) {
 		t.Parallel()

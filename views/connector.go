@@ -148,6 +148,16 @@ type ConnectorModifyPage struct {
 	Review  bool
 	Changes []components.Change
 	Hidden  []Hidden // what the form held, to be posted again
+	Effects *SourceEffects
+}
+
+// SourceEffects is what a change does to the parts that a source reads.
+type SourceEffects struct {
+	Parts []components.Going // those to which something happens
+	Same  int                // how many others are read as before
+	None  bool               // nothing is read at all
+	Later bool               // not before the connector runs
+	Why   string             // why nobody knows; empty otherwise
 }
 
 // Hidden is a field that a form carries along. It never holds a secret in the clear.

@@ -594,7 +594,7 @@ func deployProgress(d DeployProgress, deployed bool) templ.Component {
 		}
 		ctx = templ.ClearChildren(ctx)
 		if deployed && !d.Running {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 26, "<details class=\"fold\"><summary>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 26, "<details class=\"fold\" id=\"deploy-steps\"><summary>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

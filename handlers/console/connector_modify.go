@@ -85,13 +85,32 @@ func (f *modifyForm) read(q *request) error {
 			continue
 		}
 		if given {
-			f.values[d.Key] = v
+			f.values[d.Key] = inOrderOf(d, f.row.Effective().Get(d.Key), v)
 		}
 	}
 	if n, err := strconv.Atoi(q.value("_version")); err == nil && n > 0 {
 		f.version = n
 	}
 	return nil
+}
+
+// config is what saving the form would make: secrets that are kept are masked, those that were typed are in the clear.
+func (f *modifyForm) config() connector.Config {
+	out := f.row.Config.Clone()
+	out[connector.KeyName] = f.row.Name // by which secrets that are kept are found
+	for key, v := range f.patch() {
+		if v == nil {
+			delete(out, key)
+		} else {
+			out[key] = *v
+		}
+	}
+	return out
+}
+
+// listing tells which lists can be asked for with what stands in the form.
+func (f *modifyForm) listing(q *request) listing {
+	return listing{spec: f.row.Spec, env: f.row.Env, resolved: f.row.Spec.Resolve(f.values, f.row.Env), trial: control.Trial{Config: f.config()}, of: "connector/" + q.connector()}
 }
 
 // patch is what the form changes of what is stored. A value that is its default again
@@ -128,7 +147,7 @@ func (f *modifyForm) sealedFor(q *request) string { return q.instance() + "/" + 
 // showModify renders the form. wrong are its problems by field.
 func (c *Console) showModify(q *request, f *modifyForm, status int, wrong map[string]string, general []string) error {
 	m := views.ConnectorModifyPage{ConnectorFrame: f.frame, URL: f.frame.Href + "/modify", Version: f.version, Cancel: f.frame.Href + "/configuration", Errors: general}
-	m.Groups = f.groups(q, m.URL, wrong)
+	m.Groups = c.modifyGroups(q, f, wrong)
 	shown := map[string]bool{}
 	for _, g := range m.Groups {
 		for _, field := range g.Fields {
@@ -146,9 +165,12 @@ func (c *Console) showModify(q *request, f *modifyForm, status int, wrong map[st
 	return q.renderPart(status, views.ConnectorModify(m), views.ConnectorModifyForm(m, false))
 }
 
-func (f *modifyForm) groups(q *request, url string, wrong map[string]string) []components.Group {
-	resolved := f.row.Spec.Resolve(f.values, f.row.Env)
-	form := &fieldForm{spec: f.row.Spec, env: f.row.Env, values: resolved, problems: wrong, fixed: f.fixed(q), checkURL: url, updateURL: url, docURL: "/help/connectors/" + f.row.Class}
+// modifyGroups are the form's fields, those that may be changed with what they can be picked from. only, when given, are
+// the fields that are looked at: lists of others are not asked for.
+func (c *Console) modifyGroups(q *request, f *modifyForm, wrong map[string]string, only ...string) []components.Group {
+	url, l := f.frame.Href+"/modify", f.listing(q)
+	form := &fieldForm{spec: f.row.Spec, env: f.row.Env, values: l.resolved, problems: wrong, fixed: f.fixed(q), checkURL: url, updateURL: url, docURL: "/help/connectors/" + f.row.Class}
+	c.lists(q, l, slices.DeleteFunc(f.row.Spec.Fields(), func(d connector.Field) bool { return form.fixed(d) != "" }), form, only...)
 	var out []components.Group
 	for _, s := range f.row.Spec.Steps {
 		group := components.Group{Title: s.Title, Fields: form.fields(s.Fields)}
@@ -221,26 +243,24 @@ func (f *modifyForm) answered(wrong map[string]string) map[string]string {
 	return out
 }
 
-// modifyField answers the check of one field on leaving it.
+// modifyField answers the check of one field on leaving it, with the lists that it gives access to.
 func (c *Console) modifyField(q *request, f *modifyForm, key string, wrong map[string]string) error {
-	for _, g := range f.groups(q, f.frame.Href+"/modify", wrong) {
-		for _, field := range g.Fields {
-			if field.Key != key {
-				continue
-			}
-			status := http.StatusOK
-			if field.Error != "" {
-				status = http.StatusUnprocessableEntity
-			}
-			return q.render(status, components.FormField(field))
-		}
+	hanging := c.hanging(q, f.listing(q), key)
+	left, lists := withLists(c.modifyGroups(q, f, wrong, append(hanging, key)...), key, hanging)
+	if left.Key == "" {
+		return q.notFound()
 	}
-	return q.notFound()
+	status := http.StatusOK
+	if left.Error != "" {
+		status = http.StatusUnprocessableEntity
+	}
+	return q.render(status, views.FieldAnswer(left, lists))
 }
 
 // reviewModify shows what would change; the form's values go along, secrets sealed.
 func (c *Console) reviewModify(q *request, f *modifyForm, changes []connector.Change) error {
 	m := views.ConnectorModifyPage{ConnectorFrame: f.frame, URL: f.frame.Href + "/modify", Version: f.version, Review: true, Changes: changesOf(f.row.Connector, changes)}
+	m.Effects = c.sourceEffects(q, f, changes)
 	for key, v := range f.patch() {
 		d, _ := f.row.Spec.Field(key)
 		if d.Kind == connector.Secret {

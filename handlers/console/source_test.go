@@ -48,7 +48,7 @@ func (s *site) reading(name string, desired control.Desired, p runner.PartitionS
 	s.t.Helper()
 	ctx := s.t.Context()
 	c := runner.Connector{InstanceID: 1, Instance: "sandbox", Name: name, Class: "MYSQL2KAFKA", Desired: desired, Deployed: true,
-		Config: connector.Config{"name": name, "connector.class": "MYSQL2KAFKA", "mysql.host": "db", "mysql.user": "u", "mysql.password": "s3cret", "mysql.database": "shop", "mysql.tables": "*", "topic.prefix": "shop"}}
+		Config: connector.Config{"name": name, "connector.class": "MYSQL2KAFKA", "mysql.host": "127.0.0.1", "mysql.port": "1", "mysql.user": "u", "mysql.password": "s3cret", "mysql.database": "shop", "mysql.tables": "*", "topic.prefix": "shop"}}
 	if err := s.store.CreateConnector(ctx, &c, "admin"); err != nil {
 		s.t.Fatal(err)
 	}
@@ -155,6 +155,23 @@ func TestWizardLists(t *testing.T) {
 	leave("mysql.user", "other").has(tables).has(databases)
 	leave("snapshot.mode", "no_data").hasNot("template") // nothing is reached by it
 	leave("mysql.tables", "orders,  customers").hasNot(tables).says("orders, customers")
+}
+
+// TestModifySource: the fields of a source's server can be corrected while the server is away, which both the form and
+// the review of the change say.
+func TestModifySource(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.reading("one", control.DesiredRunning, runner.PartitionStatus{Status: connector.Status{State: connector.StateRunning}})
+	b := s.as("otto")
+	form := b.get(one + "/modify").want(http.StatusOK).says("The list could not be had").has(`input[type=text][name="mysql.tables"][value="*"]`)
+	review := b.fill(form, "#modify-form", "description", "Only words").want(http.StatusOK).says("1 change").hasNot("#effects")
+	form = b.fill(review, "#modify-review", "_edit", "1").want(http.StatusOK)
+	review = b.fill(form, "#modify-form", "mysql.tables", "orders, customers").want(http.StatusOK).has("#effects").says("What becomes of the tables", "It cannot be told now", "can be saved all the same")
+	b.follow(b.fill(review, "#modify-review", "_confirm", "1")).says("Version 2 is in force")
+	b.follow(b.fill(b.get(one+"/modify"), "#modify-form", "mysql.tables", "orders,customers")).says("Nothing was changed")
+	left := b.do(http.MethodPost, one+"/modify", url.Values{"_field": {"mysql.password"}, "mysql.password": {"other"}}.Encode(), "Content-Type", "application/x-www-form-urlencoded", "HX-Request", "true", "X-CSRF-Token", b.token)
+	left.want(http.StatusOK).has("#field-f-mysql-password").has(`template[type=partial][hx-target="#field-f-mysql-tables"]`)
 }
 
 // TestSourcePosition shows what a source has saved, and sets it while it is stopped.

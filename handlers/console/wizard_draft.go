@@ -150,7 +150,7 @@ func (d wizardDraft) asGiven(posted connector.Config) connector.Config {
 // sameValue compares two texts of a field by what they mean.
 func sameValue(f connector.Field, a, b string) bool {
 	a, b = strings.TrimSpace(a), strings.TrimSpace(b)
-	if a == b {
+	if a == b || f.Kind == connector.List && slices.Equal(connector.Config{"a": a}.List("a"), connector.Config{"b": b}.List("b")) {
 		return true
 	}
 	if f.Kind != connector.Bytes || a == "" || b == "" {
@@ -159,6 +159,24 @@ func sameValue(f connector.Field, a, b string) bool {
 	x, errX := connector.ParseBytes(a)
 	y, errY := connector.ParseBytes(b)
 	return errX == nil && errY == nil && x == y
+}
+
+// inOrderOf puts the items of a list that boxes were ticked for, which come in the order of the boxes, into the order
+// that they have in before; new ones follow. Other values stay as they are.
+func inOrderOf(f connector.Field, before, v string) string {
+	if f.Kind != connector.List || f.Lookup == nil {
+		return v
+	}
+	old := connector.Config{"before": before}.List("before")
+	items := connector.Config{"v": v}.List("v")
+	place := func(item string) int {
+		if i := slices.Index(old, item); i >= 0 {
+			return i
+		}
+		return len(old)
+	}
+	slices.SortStableFunc(items, func(a, b string) int { return place(a) - place(b) })
+	return strings.Join(items, ",")
 }
 
 // saveStep keeps what a step's form posted. The furthest step stays.

@@ -106,10 +106,9 @@ func shownValue(ctx context.Context, spec *connector.Spec, f connector.Field, cf
 // only, when given, are the fields that are looked at: lists of others are not asked for.
 func (c *Console) wizardGroups(q *request, d wizardDraft, step connector.StepID, wrong map[string]string, only ...string) []components.Group {
 	at := draftURL(q.instance(), d.ID, step)
-	f := &fieldForm{spec: d.spec, env: d.env, values: d.resolved, problems: wrong, checkURL: at, updateURL: at,
-		docURL: "/help/connectors/" + d.spec.Class, options: map[string][]connector.Option{}, listErr: map[string]string{}}
+	f := &fieldForm{spec: d.spec, env: d.env, values: d.resolved, problems: wrong, checkURL: at, updateURL: at, docURL: "/help/connectors/" + d.spec.Class}
 	declared := d.declared(step)
-	c.lists(q, d, slices.DeleteFunc(slices.Clone(declared), func(f connector.Field) bool { return len(only) > 0 && !slices.Contains(only, f.Key) }), f)
+	c.lists(q, d.listing(), declared, f, only...)
 	fields := f.fields(declared)
 	var flat []components.Field
 	for _, field := range fields {
@@ -223,117 +222,6 @@ func classIcon(class string) string {
 		return "table-2"
 	}
 	return "database"
-}
-
-// lists asks the live system for what a step's fields can be picked from.
-func (c *Console) lists(q *request, d wizardDraft, declared []connector.Field, f *fieldForm) {
-	for _, field := range declared {
-		if field.Lookup == nil || !field.Shown(d.resolved, d.env) {
-			continue
-		}
-		var key string
-		var work func(context.Context) (any, error)
-		if field.Key == connector.KeyTopics {
-			key = laterKey(q, "topics", q.instance())
-			work = func(ctx context.Context) (any, error) { return c.pickTopics(ctx, q.instance()) }
-		} else {
-			if c.incomplete(q, d, field) {
-				continue // it would only tell that values are missing which are asked for below
-			}
-			trial := control.Trial{Config: d.config(), Draft: d.ID}
-			key = laterKey(q, "lookup", q.instance(), d.ID, field.Key, d.reaching(field.Key))
-			name := q.instance()
-			work = func(ctx context.Context) (any, error) { return c.control.Lookup(ctx, name, trial, field.Key) }
-		}
-		value, err, ok := c.later.get(q, key, listHead, work)
-		switch {
-		case !ok:
-			f.listErr[field.Key] = text.T(q.Request.Context(), "wizard.list_later")
-		case err != nil:
-			f.listErr[field.Key] = strings.TrimSuffix(control.AsError(err).Message, ".")
-			c.later.forget(key)
-		default:
-			f.options[field.Key], _ = value.([]connector.Option)
-		}
-	}
-}
-
-// reaching are the values that decide which system is asked and as whom, as far as the
-// declaration tells: all that is required.
-func (d wizardDraft) reaching(key string) string {
-	out := connector.Config{connector.KeyInternetAccess: d.resolved.Get(connector.KeyInternetAccess)}
-	for _, f := range d.spec.Fields() {
-		if f.Key != key && (f.Required || isRegion(f.Key)) {
-			out[f.Key] = d.resolved[f.Key]
-		}
-	}
-	return string(out.JSON())
-}
-
-// incomplete tells whether other required fields of the field's step are not filled in.
-func (c *Console) incomplete(q *request, d wizardDraft, field connector.Field) bool {
-	for _, s := range d.spec.Steps {
-		if !slices.ContainsFunc(s.Fields, func(f connector.Field) bool { return f.Key == field.Key }) {
-			continue
-		}
-		before := true
-		for _, f := range s.Fields {
-			if f.Key == field.Key {
-				before = false
-				continue
-			}
-			// What is picked from a list itself, further down, is chosen after this one.
-			if f.Required && (before || f.Lookup == nil) && f.Shown(d.resolved, d.env) && d.resolved.Get(f.Key) == "" {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// hanging are the step's fields that are picked from a list of a system that the given one, just filled in, helps to
-// reach; none while others are still missing for that.
-func (c *Console) hanging(q *request, d wizardDraft, step connector.StepID, key string) []string {
-	given, ok := d.spec.Field(key)
-	if !ok || d.resolved.Get(key) == "" || !given.Required && given.Kind != connector.Secret && !isRegion(key) {
-		return nil
-	}
-	if d.unsigned(step) {
-		return nil
-	}
-	var out []string
-	for _, f := range d.declared(step) {
-		if f.Key != key && f.Key != connector.KeyTopics && f.Lookup != nil && f.Shown(d.resolved, d.env) && !c.incomplete(q, d, f) {
-			if given.Kind == connector.Secret { // its value is in no key: what was listed without it says nothing
-				c.later.forget(laterKey(q, "lookup", q.instance(), d.ID, f.Key, d.reaching(f.Key)))
-			}
-			out = append(out, f.Key)
-		}
-	}
-	return out
-}
-
-// unsigned tells whether a password or the like is still empty in a step: nobody tries to sign in while it is about to
-// be typed.
-func (d wizardDraft) unsigned(step connector.StepID) bool {
-	return slices.ContainsFunc(d.declared(step), func(f connector.Field) bool {
-		return f.Kind == connector.Secret && f.Shown(d.resolved, d.env) && d.resolved.Get(f.Key) == ""
-	})
-}
-
-// pickTopics lists the topics that records can come from.
-func (c *Console) pickTopics(ctx context.Context, instance string) (any, error) {
-	topics, err := c.control.Topics(ctx, instance)
-	if err != nil {
-		return nil, err
-	}
-	out := []connector.Option{}
-	for _, t := range topics {
-		if !internalTopic(t) {
-			out = append(out, connector.Option{Value: t.Name, Label: t.Name, Help: text.N(ctx, "preview.partitions", int64(t.Partitions))})
-		}
-	}
-	return out, nil
 }
 
 // missingTopics names a chosen topic that the live list does not have.

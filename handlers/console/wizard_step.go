@@ -178,10 +178,21 @@ func (c *Console) wizardField(q *request, d wizardDraft, step connector.StepID, 
 	if message := all[key]; message != "" {
 		wrong[key] = message
 	}
-	hanging := c.hanging(q, d, step, key)
-	var left components.Field
-	var lists []components.Field
-	for _, g := range c.wizardGroups(q, d, step, wrong, append(hanging, key)...) {
+	hanging := c.hanging(q, d.listing(), key)
+	left, lists := withLists(c.wizardGroups(q, d, step, wrong, append(hanging, key)...), key, hanging)
+	if left.Key == "" {
+		return q.notFound()
+	}
+	status := http.StatusOK
+	if left.Error != "" {
+		status = http.StatusUnprocessableEntity
+	}
+	return q.render(status, views.WizardField(left, lists, c.wizardFrame(q, d, step, all)))
+}
+
+// withLists finds a field among those of a form, and the others that show a list now, or why they cannot.
+func withLists(groups []components.Group, key string, hanging []string) (left components.Field, lists []components.Field) {
+	for _, g := range groups {
 		for _, f := range g.Fields {
 			switch {
 			case f.Key == key:
@@ -191,14 +202,7 @@ func (c *Console) wizardField(q *request, d wizardDraft, step connector.StepID, 
 			}
 		}
 	}
-	if left.Key == "" {
-		return q.notFound()
-	}
-	status := http.StatusOK
-	if left.Error != "" {
-		status = http.StatusUnprocessableEntity
-	}
-	return q.render(status, views.WizardField(left, lists, c.wizardFrame(q, d, step, all)))
+	return left, lists
 }
 
 // wizardTest begins the live checks of a step; its page shows them as they finish.

@@ -44,12 +44,20 @@ func (c Config) Millis(key string) time.Duration { return time.Duration(c.Int(ke
 // Bool returns a Bool field; false when absent or malformed.
 func (c Config) Bool(key string) bool { return strings.EqualFold(c.Get(key), "true") }
 
-// List returns the non-empty items of a comma-separated field.
+// List returns the non-empty items of a comma-separated field. Commas within backquotes
+// divide nothing: an item may be a name of a database, which can have any character.
 func (c Config) List(key string) []string {
 	var out []string
-	for item := range strings.SplitSeq(c[key], ",") {
-		if item = strings.TrimSpace(item); item != "" {
-			out = append(out, item)
+	text, quoted, from := c[key], false, 0
+	for i := 0; i <= len(text); i++ {
+		switch {
+		case i < len(text) && text[i] == '`':
+			quoted = !quoted
+		case i == len(text) || text[i] == ',' && !quoted:
+			if item := strings.TrimSpace(text[from:i]); item != "" {
+				out = append(out, item)
+			}
+			from = i + 1
 		}
 	}
 	return out

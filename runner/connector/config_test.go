@@ -202,6 +202,11 @@ func TestListAndAccessors(t *testing.T) {
 	if got := c.List("l"); !reflect.DeepEqual(got, []string{"a", "b", "c"}) {
 		t.Errorf("%q", got)
 	}
+	for text, want := range map[string][]string{"`a,b` , c": {"`a,b`", "c"}, "`a``,`,b": {"`a``,`", "b"}, "a,`b,c": {"a", "`b,c"}, "": nil} {
+		if got := (Config{"l": text}).List("l"); !reflect.DeepEqual(got, want) {
+			t.Errorf("%q: %q", text, got)
+		}
+	}
 	if !c.Bool("b") || c.Int("n") != 12 || c.Bytes("s") != 1024 || c.Int("bad") != 0 || c.Millis("n").Milliseconds() != 12 {
 		t.Error("accessors")
 	}

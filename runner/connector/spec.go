@@ -75,6 +75,8 @@ type SourceTopic struct {
 	Key        []string // columns that messages are keyed by; none: they have no key
 	Partitions int      // that it has, or is made with
 	Exists     bool     // it is taken as it is
+	Copied     bool     // what is there already is copied when it is read first
+	Followed   bool     // what changes afterwards is read
 	// Also are the names of other connectors that write to it, as the use cases fill in.
 	Also []string
 }

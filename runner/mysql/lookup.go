@@ -119,7 +119,8 @@ func sourceTopics(ctx context.Context, cfg connector.Config, deps connector.Deps
 	defer x.Close()
 	var out []connector.SourceTopic
 	for _, t := range tables {
-		topic := connector.SourceTopic{From: t.name, Key: t.key, Partitions: Partitions(len(t.key) > 0)}
+		topic := connector.SourceTopic{From: t.name, Key: t.key, Partitions: Partitions(len(t.key) > 0),
+			Copied: s.Snapshot != SnapshotNoData, Followed: s.Snapshot != SnapshotInitialOnly}
 		if topic.Name, err = s.Topic(t.name); err != nil {
 			return nil, err
 		}

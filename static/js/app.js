@@ -112,12 +112,11 @@
   }
 
   // ---- pickers with a search box, selection of rows
-  document.addEventListener("input", (event) => {
-    const search = event.target.closest("[data-picker-search]");
-    if (!search) return;
+  function narrow(search) {
     const wanted = search.value.trim().toLowerCase();
     for (const item of all(".picker-item", search.closest(".picker"))) item.hidden = !item.textContent.toLowerCase().includes(wanted) && !item.querySelector("input").checked;
-  });
+  }
+  document.addEventListener("input", (event) => { if (event.target.matches("[data-picker-search]")) narrow(event.target); });
   function selection(form) {
     const boxes = all("[data-select-row]", form);
     const chosen = boxes.filter((box) => box.checked).length;
@@ -151,7 +150,8 @@
       stream.onopen = () => lost(false);
       stream.onerror = () => lost(true);
       stream.addEventListener("lines", (event) => {
-        const stay = !pinned();
+        const chosen = getSelection();
+        const stay = !pinned() || (!chosen.isCollapsed && log.contains(chosen.anchorNode));
         log.insertAdjacentHTML("beforeend", event.data);
         times(log);
         if (stay) { if (newest) newest.hidden = false; return; } // what is being read does not move
@@ -189,11 +189,46 @@
       setTimeout(letGo, longestPress);
     });
   }, true);
+  // live parts stay as they are while somebody is at work in them, or in the field of a form that they stand in
+  const began = new WeakMap(); // what a field held when the keyboard came to it
+  document.addEventListener("focusin", (event) => began.set(event.target, event.target.value));
+  document.addEventListener("change", (event) => began.set(event.target, event.target.value));
+  function atWork(part) {
+    const here = document.activeElement, form = part?.closest("form");
+    return !!part?.querySelector("details.menu[open], dialog:modal, [data-select-row]:checked, input:focus, select:focus, textarea:focus") ||
+      !!form && (!!form.querySelector(".htmx-request") || form.contains(here) && began.has(here) && began.get(here) !== here.value);
+  }
+  const polled = (ctx) => ctx.sourceEvent?.type === "every";
   document.addEventListener("htmx:before:request", (event) => {
-    const polls = event.detail.ctx.sourceEvent?.type === "every";
-    const editing = polls && event.detail.ctx.target?.querySelector("details.menu[open], dialog:modal, [data-select-row]:checked, input:focus, select:focus, textarea:focus");
-    if (polls && (document.hidden || editing)) event.preventDefault();
+    const ctx = event.detail.ctx;
+    if (polled(ctx) && (document.hidden || atWork(ctx.target))) event.preventDefault();
   });
+  document.addEventListener("htmx:before:swap", (event) => {
+    const { ctx, tasks = [] } = event.detail;
+    if (polled(ctx) && atWork(ctx.target)) { event.preventDefault(); return; } // work that began since it was asked
+    for (const task of tasks) unfolded(task.fragment);
+    keepFocus(ctx.target);
+  });
+  // what somebody unfolded or folded stays so, unless there is something wrong in it
+  function unfolded(fragment) {
+    for (const fold of all("details[id]", fragment)) {
+      const old = document.getElementById(fold.id);
+      if (old && !fold.querySelector("[aria-invalid=true]")) fold.open = old.open;
+    }
+  }
+  // the keyboard stays at what it was at, also when that moves; never at something that took its place
+  const purpose = (node) => node.getAttribute("formaction") ?? node.getAttribute("href") ?? node.getAttribute("aria-label");
+  function keepFocus(part) {
+    const here = document.activeElement;
+    if (!part?.contains(here) || !here.matches("a, button, summary")) return;
+    const what = purpose(here);
+    if (!what) return;
+    document.addEventListener("htmx:after:swap", () => {
+      if (document.activeElement === here ? purpose(here) === what : document.activeElement !== document.body) return;
+      const same = all(here.localName, document.getElementById(part.id) ?? document).find((node) => purpose(node) === what);
+      if (same) same.focus({ preventScroll: true }); else here.blur();
+    }, { once: true });
+  }
   // a list that arrives late for a field takes away neither what stands there by now nor the keyboard
   const given = (field) => all("input:not([type=search])", field).filter((input) => input.type !== "checkbox" || input.checked)
     .flatMap((input) => input.value.split(",")).map((value) => value.trim()).filter(Boolean).sort().join();
@@ -220,6 +255,7 @@
     for (const log of all("[data-follow]", from)) follow(log);
     for (const node of all("[data-js-only]", from)) node.hidden = false;
     for (const node of all("[data-no-js]", from)) node.hidden = true;
+    for (const search of all("[data-picker-search]", from)) if (search.value) narrow(search);
   }
   document.addEventListener("htmx:after:settle", (event) => ready(event.target.parentElement ?? document));
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", () => ready());

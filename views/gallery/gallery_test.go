@@ -104,6 +104,11 @@ func checkPage(t *testing.T, body string) {
 			}
 		}
 	})
+	doc.Find(`[hx-trigger^="every"] details:not(.menu), form:has([hx-target="closest form"]) details:not(.menu)`).Each(func(_ int, s *goquery.Selection) {
+		if _, named := s.Attr("id"); !named {
+			t.Errorf("what is replaced while somebody looks at it folds up again, having no id: %s", s.Find("summary").Text())
+		}
+	})
 	doc.Find("form[method=post]").Each(func(_ int, s *goquery.Selection) {
 		if s.Find("input[name="+components.CSRFName+"][value=token-1]").Length() != 1 {
 			t.Error("a form that posts has no form token")
