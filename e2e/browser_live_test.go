@@ -33,15 +33,15 @@ func (w *window) livePart() {
 	w.to(example)
 	w.state("Running")
 	w.watch()
-	w.click("#chart-records-table summary")
-	w.click("#chart-bytes-table summary")
-	w.kept("connector", 1)
-	w.click("#chart-bytes-table summary")
+	const first, second = `#connector .charts figure:nth-child(1) details`, `#connector .charts figure:nth-child(2) details`
+	w.click(first + " summary")
+	w.click(second + " summary")
+	w.click(second + " summary")
 	selected := eval[string](w, `(getSelection().selectAllChildren(document.querySelector("#connector-head h1")), getSelection().toString())`)
 	w.watch()
 	w.kept("connector", 2)
 	w.kept("connector-head", 1)
-	if !eval[bool](w, `document.querySelector("#chart-records-table").open && !document.querySelector("#chart-bytes-table").open`) {
+	if !eval[bool](w, fmt.Sprintf("document.querySelector(%q).open && !document.querySelector(%q).open", first, second)) {
 		w.t.Error("the figures of a chart fold up or unfold by themselves")
 	}
 	if now := eval[string](w, "getSelection().toString()"); now != selected || now == "" {

@@ -197,8 +197,9 @@ func (f LogFilter) Active() bool {
 // ConnectorResourcesPage is the model of …/resources.
 type ConnectorResourcesPage struct {
 	ConnectorFrame
-	Rows  []ConnectorResource
-	Error string // why they could not be listed
+	Rows    []ConnectorResource
+	NotMade bool   // the connector was not deployed yet
+	Error   string // why they could not be listed
 }
 
 // ConnectorResource is one of the topics and groups a connector owns.

@@ -15,7 +15,9 @@ import (
 type SourceReader struct {
 	State       string
 	Stalled     bool
-	Stands      bool // it reads nothing now: it failed, waits for a choice, or was told to stop
+	Reads       bool   // it runs, and its server answers
+	Modify      string // page that changes what is read; empty when the user may not
+	Stands      bool   // it reads nothing now: it failed, waits for a choice, or was told to stop
 	Cause       string
 	Remedy      string
 	Node        string
@@ -41,6 +43,14 @@ type SourcePart struct {
 	Left        time.Duration // 0 when not known
 	Detail      string
 	Copies      bool // it is being copied, or waits for that
+}
+
+// modify leads to where the tables are named.
+func (r SourceReader) modify(ctx context.Context) []components.Action {
+	if r.Modify == "" {
+		return nil
+	}
+	return []components.Action{{Label: text.T(ctx, "connector.modify"), Icon: "pencil", Href: r.Modify}}
 }
 
 // phaseLook is how a part is shown: while the reader stands nothing is copied and nothing followed.

@@ -42,9 +42,9 @@ type databases struct {
 // dbUser reads every database of the server.
 const dbUser, dbPassword = "sluice", "sluice-secret"
 
-// newDatabases starts the server and fills it.
+// newDatabases finds the sandbox's server.
 func newDatabases(m *harness.Main, n *harness.Sluice) *databases {
-	d := &databases{m: m, n: n, db: beds.StartMariaDB(m)}
+	d := &databases{m: m, n: n}
 	for line := range strings.Lines(n.Log()) {
 		if at, ok := strings.CutPrefix(line, "sandbox mysql: "); ok {
 			d.shop = strings.TrimSpace(at)
@@ -53,8 +53,19 @@ func newDatabases(m *harness.Main, n *harness.Sluice) *databases {
 	if d.shop == "" {
 		m.Fatalf("the sandbox has no database server, whose program SLUICE_MARIADBD names:\n%s", n.Log())
 	}
+	return d
+}
+
+// front makes the connector that the first page is photographed with.
+func (d *databases) front() {
+	d.create(shopped, d.ofShop(), map[string]string{"description": "Every change of the shop"}).AwaitState(60*time.Second, "RUNNING")
+}
+
+// serve starts a server beside the sandbox's and fills it.
+func (d *databases) serve() {
+	d.db = beds.StartMariaDB(d.m)
 	d.db.Account(dbUser, dbPassword)
-	d.valve = openValve(m, d.db.Addr())
+	d.valve = openValve(d.m, d.db.Addr())
 	d.db.Exec("CREATE DATABASE billing", "USE billing", "CREATE TABLE billing.invoices (id INT PRIMARY KEY, customer VARCHAR(60) NOT NULL, total DECIMAL(12,2) NOT NULL)",
 		"INSERT INTO billing.invoices SELECT seq, CONCAT('Customer ', seq), seq * 1.19 FROM seq_1_to_400",
 		"CREATE DATABASE crm", "CREATE TABLE crm.contacts (id INT PRIMARY KEY, name VARCHAR(60))",
@@ -70,7 +81,6 @@ func newDatabases(m *harness.Main, n *harness.Sluice) *databases {
 		"INSERT INTO warehouse.suppliers SELECT seq, CONCAT('Supplier ', seq) FROM seq_1_to_1800",
 		"INSERT INTO warehouse.scans SELECT '2026-03-14 09:00:00' + INTERVAL seq SECOND, CONCAT('A-', seq % 80), seq FROM seq_1_to_9000",
 		"ANALYZE TABLE warehouse.movements, warehouse.prices, warehouse.suppliers, warehouse.scans")
-	return d
 }
 
 // settings are those of a connector for a database behind an address.
@@ -93,8 +103,9 @@ func (d *databases) create(name string, config map[string]string, extra map[stri
 	return d.n.CreateConnector(instance, name, config)
 }
 
-// fill makes the connectors, each in its state.
+// fill makes the other connectors, each in its state.
 func (d *databases) fill() {
+	d.serve()
 	d.n.Must(http.StatusOK, http.MethodPatch, "/api/v1/instances/"+instance, map[string]any{"connector.quota": 17}, nil)
 	gap := d.create(gapped, d.settings(d.db.Addr(), dbUser, dbPassword, "billing"), map[string]string{"description": "Invoices for the ledger"})
 	full := d.create(overfull, d.settings(d.db.Addr(), dbUser, dbPassword, "catalogue"), map[string]string{"description": "Articles for the search index"})
@@ -112,7 +123,6 @@ func (d *databases) fill() {
 	gap.Resume()
 	gap.AwaitState(60*time.Second, "GAP")
 	d.create(locked, d.settings(d.db.Addr(), dbUser, "an old password", "crm"), map[string]string{"description": "Contacts for the call centre"}).AwaitState(60*time.Second, "FAILED")
-	d.create(shopped, d.ofShop(), map[string]string{"description": "Every change of the shop"}).AwaitState(60*time.Second, "RUNNING")
 	c := d.create(copying, d.settings(d.valve.addr, dbUser, dbPassword, "warehouse"), map[string]string{"description": "What goes in and out", "snapshot.chunk.size": "2000"})
 	c.AwaitState(60*time.Second, "RUNNING")
 	d.copied(c)

@@ -1,6 +1,6 @@
 // Command pictures takes the pictures of the console that the documentation shows. It starts the sluice
-// program with its sandbox on free ports, brings it into a state worth looking at (a connector that
-// delivers, one suspended, one with a wrong bucket, one that rides out an outage), and photographs the main
+// program with its sandbox on free ports, brings it into a state worth looking at (connectors of every type that
+// deliver, one suspended, one with a wrong bucket, one that rides out an outage), and photographs the main
 // pages in light and dark and on a narrow screen:
 //
 //	go run ./e2e/pictures -out docs/pictures
@@ -67,14 +67,24 @@ func takeAll(m *harness.Main, suite *harness.Suite, out, only, of string, record
 	}})
 	light := open(m, n, out, "light", only, false)
 	light.first()
-	sc := newScene(m, n)
+	sc, d := newScene(m, n), newDatabases(m, n)
+	dark := open(m, n, out, "dark", only, true)
+	dark.signIn()
+	narrow := open(m, n, out, "narrow", only, false)
+	narrow.size(390, 844)
+	narrow.signIn()
 	if of != ofDatabases {
-		sc.fill()
+		sc.front()
+		d.front()
 		sc.await(records)
+		for _, c := range []*camera{light, dark, narrow} {
+			c.front()
+		}
+		sc.fill()
+	} else {
+		d.front()
 	}
-	var d *databases
 	if of != ofSinks {
-		d = newDatabases(m, n)
 		d.fill()
 	}
 	shoot := func(c *camera, sinks func(*scene)) {
@@ -87,12 +97,7 @@ func takeAll(m *harness.Main, suite *harness.Suite, out, only, of string, record
 		c.close()
 	}
 	shoot(light, light.all)
-	dark := open(m, n, out, "dark", only, true)
-	dark.signIn()
 	shoot(dark, dark.all)
-	narrow := open(m, n, out, "narrow", only, false)
-	narrow.size(390, 844)
-	narrow.signIn()
 	shoot(narrow, narrow.small)
 }
 
@@ -112,7 +117,7 @@ const wide, high = 1440, 900
 func open(m *harness.Main, n *harness.Sluice, out, look, only string, dark bool) *camera {
 	own := harness.NewMain("pictures " + look) // so that this window can be closed before the program ends
 	c := &camera{m: m, n: n, out: out, look: look, only: only, closing: own}
-	c.ctx = harness.Browser(own, harness.BrowserOptions{Dark: dark, Width: wide, Height: high, Limit: 6 * time.Minute})
+	c.ctx = harness.Browser(own, harness.BrowserOptions{Dark: dark, Width: wide, Height: high, Limit: 25 * time.Minute})
 	c.size(wide, high)
 	return c
 }

@@ -48,8 +48,10 @@ func newScene(m *harness.Main, n *harness.Sluice) *scene {
 	return s
 }
 
-// fill makes the connectors beside the example, and the outage of one of them.
-func (s *scene) fill() {
+// front makes the connectors beside the example that the first page is photographed with: one of each type that
+// delivers, and the outage of one.
+func (s *scene) front() {
+	s.n.Must(http.StatusOK, http.MethodPatch, "/api/v1/instances/"+instance, map[string]any{"connector.quota": 17}, nil)
 	s.n.Must(http.StatusOK, http.MethodPost, "/api/v1/sandbox/oss/faults", []map[string]any{
 		{"operation": "PutObject", "key_prefix": recovering + "/", "rate": 1, "status": 503, "code": "ServiceUnavailable"},
 	}, nil)
@@ -57,21 +59,26 @@ func (s *scene) fill() {
 	s.create(recovering, map[string]string{"description": "A second copy, kept for a year", "oss.format": "jsonl", "oss.compression": "zstd"})
 	s.create(failed, map[string]string{"description": "Orders of closed years", "oss.bucket": "archive-bucket"})
 	s.create(suspended, map[string]string{"description": "For the auditors, twice a year", "oss.format": "csv"})
-	s.services()
+	s.create(called, map[string]string{"description": "Scores orders, in batches of 20", "connector.class": "KAFKA2FC", "fc.mode": "sync"})
+	s.create(tabled, map[string]string{"description": "Orders by the hour", "connector.class": "KAFKA2ODPS"})
 }
 
-// services makes connectors to functions and tables: of each kind one that delivers and some that do not.
-func (s *scene) services() {
-	s.n.Must(http.StatusOK, http.MethodPatch, "/api/v1/instances/"+instance, map[string]any{"connector.quota": 17}, nil)
+// fill makes connectors to functions and tables that do not deliver.
+func (s *scene) fill() {
+	table := s.n.Connector(instance, tabled)
+	table.Pause() // the faults are not its own
+	table.AwaitState(time.Minute, "SUSPENDED")
 	s.faults("odps", map[string]any{"operation": "GetUpload", "rate": 1, "status": 404, "code": "NoSuchUpload"},
 		map[string]any{"operation": "CreateInstance", "rate": 1, "status": 403, "code": "NoPermission"})
 	s.create(asking, map[string]string{"description": "Orders by the minute", "connector.class": "KAFKA2ODPS", "odps.partition": "MINUTE", "flush.interval.ms": "65000"})
 	s.n.Connector(instance, asking).AwaitState(3*time.Minute, "GAP") // a chunk of more than a minute, so that it has two sessions
 	s.faults("odps")
-	s.create(called, map[string]string{"description": "Scores orders, in batches of 20", "connector.class": "KAFKA2FC", "fc.mode": "sync"})
+	table.Resume()
 	s.create(refused, map[string]string{"description": "Raises alerts", "connector.class": "KAFKA2FC", "fc.mode": "sync", "fc.function": "fails", "errors.tolerance": "none", "errors.retry.limit": "1"})
-	s.create(tabled, map[string]string{"description": "Orders by the hour", "connector.class": "KAFKA2ODPS"})
 	s.create(untabled, map[string]string{"description": "Orders for the ledger", "connector.class": "KAFKA2ODPS", "odps.table": "ledger"})
+	s.at(untabled, "FAILED")
+	s.at(refused, "FAILED", "DEGRADED")
+	s.at(tabled, "RUNNING")
 }
 
 // faults replaces those of one part of the sandbox.
@@ -107,25 +114,24 @@ func (s *scene) destination(class string) map[string]string {
 	return map[string]string{"oss.endpoint": s.oss, "oss.bucket": "sandbox-bucket"}
 }
 
-// await waits until every connector is what it is to be, and the example has delivered enough for its
+// await waits until every connector of the first page is what it is to be, and the example has delivered enough for its
 // charts.
 func (s *scene) await(records int) {
-	at := func(name string, states ...string) {
-		s.n.Connector(instance, name).AwaitState(90*time.Second, states...)
-	}
-	at(running, "RUNNING")
-	at(columnar, "RUNNING")
-	at(recovering, "RECOVERING")
-	at(failed, "FAILED")
-	at(suspended, "RUNNING")
+	s.at(running, "RUNNING")
+	s.at(columnar, "RUNNING")
+	s.at(recovering, "RECOVERING")
+	s.at(failed, "FAILED")
+	s.at(suspended, "RUNNING")
 	s.delivered(suspended, 30)
 	s.n.Connector(instance, suspended).Pause()
 	s.delivered(running, records)
-	at(suspended, "SUSPENDED")
-	at(untabled, "FAILED")
-	at(refused, "FAILED", "DEGRADED")
+	s.at(suspended, "SUSPENDED")
 	s.delivered(called, 30)
 	s.delivered(tabled, 30)
+}
+
+func (s *scene) at(name string, states ...string) {
+	s.n.Connector(instance, name).AwaitState(90*time.Second, states...)
 }
 
 func (s *scene) delivered(name string, records int) {

@@ -29,11 +29,19 @@ func (c *camera) signIn() {
 	c.press("main form button[type=submit]")
 }
 
+// front photographs the first page, and that of an instance, while they show what is usual.
+func (c *camera) front() {
+	c.to("/")
+	c.take("home")
+	if c.look != "narrow" {
+		c.to("/instances/" + instance)
+		c.take("instance")
+	}
+}
+
 // all photographs the main pages.
 func (c *camera) all(s *scene) {
 	for _, page := range []struct{ name, path string }{
-		{"home", "/"},
-		{"instance", "/instances/" + instance},
 		{"connector", of(running, "")},
 		{"connector-failed", of(failed, "")},
 		{"connector-recovering", of(recovering, "")},
@@ -69,8 +77,6 @@ func (c *camera) all(s *scene) {
 
 // small are the pages that people open on a telephone.
 func (c *camera) small(s *scene) {
-	c.to("/")
-	c.take("home")
 	c.to(of(failed, ""))
 	c.take("connector-failed")
 	c.to(of(running, ""))

@@ -16,21 +16,24 @@ import (
 
 // connectorResources lists the topics and groups that the connector owns.
 func (c *Console) connectorResources(q *request) error {
-	frame, _, err := c.frame(q, tabResources)
+	frame, row, err := c.frame(q, tabResources)
 	if err != nil {
 		return err
 	}
-	m := views.ConnectorResourcesPage{ConnectorFrame: frame}
+	m := views.ConnectorResourcesPage{ConnectorFrame: frame, NotMade: !row.Deployed && row.Desired == control.DesiredNotDeployed}
 	list, err := c.control.Resources(q.Request.Context(), q.instance(), q.connector())
 	if err != nil {
 		m.Error = control.AsError(err).Message
 	}
 	for _, r := range list {
-		row := views.ConnectorResource{Kind: r.Kind, Role: r.Role, Name: r.Name, Exists: r.Exists, Partitions: r.Partitions, Cleanup: r.CleanupPolicy, Detail: r.Detail}
-		if r.Kind == "topic" && r.Exists {
-			row.Href = topicURL(q.instance(), r.Name)
+		out := views.ConnectorResource{Kind: r.Kind, Role: r.Role, Name: r.Name, Exists: r.Exists, Partitions: r.Partitions, Cleanup: r.CleanupPolicy, Detail: r.Detail}
+		if m.NotMade && !r.Exists {
+			out.Detail = "" // nobody expects it to be there
 		}
-		m.Rows = append(m.Rows, row)
+		if r.Kind == "topic" && r.Exists {
+			out.Href = topicURL(q.instance(), r.Name)
+		}
+		m.Rows = append(m.Rows, out)
 	}
 	return q.render(http.StatusOK, views.ConnectorResources(m))
 }
@@ -69,7 +72,9 @@ func (c *Console) positionPage(q *request) (views.ConnectorPositionPage, control
 			}
 			m.Error = control.AsError(err).Message
 		}
-		m.Source = sourcePositionRows(ctx, list, m.URL != "")
+		if m.Source = sourcePositionRows(ctx, list, m.URL != ""); len(m.Source) == 0 && m.Error == "" {
+			m.Why = "" // stopping would not help: there is nothing to change
+		}
 		return m, row, nil
 	}
 	rows, err := c.control.Positions(ctx, q.instance(), q.connector())

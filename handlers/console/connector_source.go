@@ -29,6 +29,9 @@ func isSource(row control.Connector) bool { return row.Kind() == string(connecto
 func sourceReader(q *request, row control.ConnectorWithStatus) *views.SourceReader {
 	r := &views.SourceReader{Position: q.here() + "/" + tabPosition}
 	running := row.Desired == control.DesiredRunning
+	if q.may(control.Operator) {
+		r.Modify = q.here() + "/modify"
+	}
 	if q.may(control.Operator) && running {
 		r.SnapshotURL = q.here() + "/snapshot"
 	}
@@ -49,8 +52,13 @@ func sourceReader(q *request, row control.ConnectorWithStatus) *views.SourceRead
 	if row.Status.Cause != "" && r.Cause == row.Status.Cause { // the page's head says it already
 		r.Cause, r.Remedy = "", ""
 	}
-	if !reading(connector.State(r.State)) {
+	switch state := connector.State(r.State); {
+	case !reading(state):
 		r.Behind, r.Stands = -1, true
+	case state != connector.StateRecovering:
+		r.Reads = true
+	case r.Behind == 0: // what it knew before it lost its server says nothing
+		r.Behind = -1
 	}
 	if len(r.Parts) == 0 || r.Stands {
 		r.SnapshotURL = ""

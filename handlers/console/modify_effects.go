@@ -3,7 +3,6 @@ package console
 import (
 	"context"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/sluice-io/sluice/runner/connector"
@@ -88,11 +87,7 @@ func effects(ctx context.Context, before, after []connector.SourceTopic) (out []
 			same++
 			continue
 		}
-		note := []string{t.Name, text.N(ctx, "preview.partitions", int64(t.Partitions)), text.T(ctx, "preview_source.no_key")}
-		if len(t.Key) > 0 {
-			note[2] = text.T(ctx, "preview_source.keyed", strings.Join(t.Key, ", "))
-		}
-		out = append(out, components.Going{Kind: "plus", Name: t.From, Note: text.T(ctx, what, strings.Join(note, ", "))})
+		out = append(out, components.Going{Kind: "plus", Name: t.From, Note: text.T(ctx, what, t.Name+", "+topicNote(ctx, t))})
 	}
 	for _, t := range before {
 		if find(after, t.From) == nil {

@@ -83,6 +83,33 @@ func TestSourcePage(t *testing.T) {
 	}
 }
 
+// TestSourceBegins: a source that has read nothing yet, because its server is away, none of its tables is there, or it
+// was not deployed, is not said to be up to date, to be about to start, or to have lost its topics.
+func TestSourceBegins(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "orders")
+	b := s.as("otto")
+	at := func(name string, state connector.State) string {
+		id := s.reading(name, control.DesiredRunning, runner.PartitionStatus{Status: connector.Status{State: state}})
+		s.told.mu.Lock()
+		defer s.told.mu.Unlock()
+		s.told.m[id].Tasks[0].Progress = nil
+		return sandbox + "/connectors/" + name
+	}
+	away := at("away", connector.StateRecovering)
+	if page := b.get(away).want(http.StatusOK).says("No tables yet", "when the reader has started").text(); strings.Contains(page, "up to date") {
+		t.Error("a reader whose server is away is said to be up to date")
+	}
+	b.get(away+"/position").want(http.StatusOK).says("No positions yet", "begins to read").hasNot(`button[formaction$="/stop"]:contains("Stop connector")`)
+	idle := at("idle", connector.StateRunning)
+	b.get(idle).want(http.StatusOK).says("No tables yet", "no table of the database matches yet", "up to date").has(`#connector a[href="` + idle + `/modify"]`)
+	s.connector("fresh", control.DesiredNotDeployed)
+	fresh := b.get(sandbox + "/connectors/fresh/resources").want(http.StatusOK).says("made when the connector is deployed")
+	if strings.Contains(fresh.text(), "does not exist") {
+		t.Error("topics of a connector that was not deployed are said to be missing")
+	}
+}
+
 // TestSnapshotAgain asks which tables, and asks for those.
 func TestSnapshotAgain(t *testing.T) {
 	t.Parallel()

@@ -154,19 +154,24 @@ func (c *Console) tried(ctx context.Context, instance string, trial control.Tria
 func sourceTopics(ctx context.Context, list []connector.SourceTopic) []components.Going {
 	var out []components.Going
 	for _, t := range list {
-		note := []string{text.N(ctx, "preview.partitions", int64(t.Partitions)), text.T(ctx, "preview_source.no_key")}
-		if len(t.Key) > 0 {
-			note[1] = text.T(ctx, "preview_source.keyed", strings.Join(t.Key, ", "))
-		}
-		if t.Exists {
-			note = append(note, text.T(ctx, "preview_source.exists"))
-		}
-		if len(t.Also) > 0 {
-			note = append(note, text.T(ctx, "preview_source.also", strings.Join(t.Also, ", ")))
-		}
-		out = append(out, components.Going{Kind: "layers", Name: t.Name, Note: text.T(ctx, "preview_source.topic", t.From, strings.Join(note, ", "))})
+		out = append(out, components.Going{Kind: "layers", Name: t.Name, Note: text.T(ctx, "preview_source.topic", t.From, topicNote(ctx, t))})
 	}
 	return out
+}
+
+// topicNote is what is known of a topic that a table becomes.
+func topicNote(ctx context.Context, t connector.SourceTopic) string {
+	note := []string{text.N(ctx, "preview.partitions", int64(t.Partitions)), text.T(ctx, "preview_source.no_key")}
+	if len(t.Key) > 0 {
+		note[1] = text.T(ctx, "preview_source.keyed", strings.Join(t.Key, ", "))
+	}
+	if t.Exists {
+		note = append(note, text.T(ctx, "preview_source.exists"))
+	}
+	if len(t.Also) > 0 {
+		note = append(note, text.T(ctx, "preview_source.also", strings.Join(t.Also, ", ")))
+	}
+	return strings.Join(note, ", ")
 }
 
 // samples shows what real records would become, as far as they are there.

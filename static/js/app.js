@@ -178,14 +178,15 @@
     ctx.fetch = async (...request) => { const answer = await fetch(...request); await released; return answer; };
   });
   // Pressing the mouse on a button leaves a field, which has it checked. If the answer moved the button before the mouse
-  // is let go, there would be no click: answers wait for that, though not for ever, since scroll bars swallow the end.
+  // is let go, there would be no click: answers wait for that. Scroll bars swallow the end, which the next move tells.
   let released = Promise.resolve();
-  const longestPress = 2000; // ms
+  const longestPress = 10000; // ms
   document.addEventListener("pointerdown", () => {
     const done = new AbortController();
     released = new Promise((resolve) => {
       const letGo = () => { done.abort(); setTimeout(resolve); }; // after the click
       for (const end of ["pointerup", "pointercancel"]) addEventListener(end, letGo, { capture: true, signal: done.signal });
+      addEventListener("pointermove", (event) => { if (event.buttons === 0) letGo(); }, { capture: true, signal: done.signal });
       setTimeout(letGo, longestPress);
     });
   }, true);
