@@ -216,9 +216,11 @@ func (w *window) click(selector string) {
 }
 
 // pressSlowly is press by a hand that holds the button down until the server has answered what leaving a field asks, and
-// the page has had 20 ms to show it.
+// the page has had 20 ms to show it. What was asked before is answered first: it would wait for the hand, and what leaving
+// the field asks would wait for it.
 func (w *window) pressSlowly(selector string) {
 	w.t.Helper()
+	w.until("nothing is under way", `!document.querySelector(".htmx-request")`)
 	before := eval[float64](w, "performance.timeOrigin")
 	eval[bool](w, `(ask => { window.answers = 0; window.fetch = async (...request) => { const answer = await ask(...request); setTimeout(() => window.answers++, 20); return answer }; return true })(window.fetch)`)
 	at := w.spot(selector)
