@@ -141,7 +141,7 @@ func TestSetPositionsRefuses(t *testing.T) {
 		partition, offset map[string]any
 		key, want         string
 	}{
-		{map[string]any{"server": "shop"}, nil, savedPosition, ""},
+		{map[string]any{"server": "shop"}, nil, savedPosition + " " + savedTable + "gone", ""}, // which was read, and is copied again
 		{map[string]any{"server": "shop", "table": "orders"}, nil, savedTable + "orders", ""},
 		{map[string]any{"server": "shop", "table": "cust_1"}, done, savedTable + "cust_1", ""},
 		{map[string]any{"server": "shop", "table": "gone"}, done, savedTable + "gone", ""},
@@ -160,8 +160,12 @@ func TestSetPositionsRefuses(t *testing.T) {
 			}
 			continue
 		}
-		if err != nil || len(got) != 1 || got[0].Key != tt.key {
-			t.Errorf("%v: %v, %v", tt.partition, got, err)
+		keys := make([]string, len(got))
+		for i := range got {
+			keys[i] = got[i].Key
+		}
+		if err != nil || strings.Join(keys, " ") != tt.key {
+			t.Errorf("%v: %v, %v", tt.partition, keys, err)
 		}
 	}
 }
