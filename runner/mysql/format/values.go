@@ -65,15 +65,15 @@ func appendShortest(dst []byte, f float64, bits int) []byte {
 
 // text appends what is text to both formats. ok is false where the policy refuses.
 func (o *Options) text(dst []byte, c *row.Column, v *row.Value) (out []byte, ok bool) {
-	switch c.Kind {
-	case row.Enum:
-		o.scratch = append(o.scratch[:0], c.Member(v.N)...)
-		return appendQuoted(dst, o.scratch), true
-	case row.Set:
-		o.scratch = c.AppendSet(o.scratch[:0], v.N)
-		return appendQuoted(dst, o.scratch), true
-	}
 	if v.State != row.Invalid {
+		switch c.Kind {
+		case row.Enum:
+			o.scratch = append(o.scratch[:0], c.Member(v.N)...)
+			return appendQuoted(dst, o.scratch), true
+		case row.Set:
+			o.scratch = c.AppendSet(o.scratch[:0], v.N)
+			return appendQuoted(dst, o.scratch), true
+		}
 		return appendQuoted(dst, v.B), true
 	}
 	switch o.InvalidText {
@@ -87,7 +87,7 @@ func (o *Options) text(dst []byte, c *row.Column, v *row.Value) (out []byte, ok 
 
 // coded tells whether text shows a value as base64, which looks like text.
 func (o *Options) coded(c *row.Column, v *row.Value) bool {
-	return v.State == row.Invalid && o.InvalidText == PolicyBase64 && c.Kind != row.Enum && c.Kind != row.Set
+	return v.State == row.Invalid && o.InvalidText == PolicyBase64
 }
 
 // zeroDate appends what stands for a date that is none. ok is false where the policy refuses.

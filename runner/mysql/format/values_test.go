@@ -153,6 +153,7 @@ func TestPolicies(t *testing.T) {
 		want   string
 	}{
 		{"zero date as text", format.Options{ZeroDate: format.PolicyString}, row.Column{Kind: row.Date}, number(0), `"0000-00-00"`},
+		{"member as base64", format.Options{InvalidText: format.PolicyBase64}, row.Column{Kind: row.Enum, Charset: "utf8mb4", Members: []string{"\ufffd"}}, row.Value{State: row.Invalid, N: 1, B: []byte("\xe9")}, `"6Q=="`},
 		{"partial datetime as text", format.Options{ZeroDate: format.PolicyString}, row.Column{Kind: row.DateTime, FSP: 3}, moment(2020, 0, 0, 1, 2, 3, 4000), `"2020-00-00 01:02:03.004"`},
 		{"zero timestamp as text", format.Options{ZeroDate: format.PolicyString}, row.Column{Kind: row.Timestamp, FSP: 6}, number(0), `"0000-00-00 00:00:00.000000"`},
 		{"invalid text in base64", format.Options{InvalidText: format.PolicyBase64}, latin, invalid, `"Yf8="`},

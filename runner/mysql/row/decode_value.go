@@ -44,6 +44,7 @@ func (d *Decoder) value(c *Column, b []byte, v *Value) (int, error) {
 		}
 	case wireIndex:
 		v.N = little(b[:size])
+		c.checkMembers(v)
 		return size, c.checkIndex(v.N)
 	default:
 		var ok bool
@@ -112,6 +113,31 @@ func (d *Decoder) float(c *Column, b []byte, v *Value) error {
 		return fmt.Errorf("%v is not a number of the server's", f)
 	}
 	return nil
+}
+
+// checkMembers makes a value Invalid that has a member which is not valid in its character set.
+func (c *Column) checkMembers(v *Value) {
+	if c.stored == nil {
+		return
+	}
+	var raw []byte
+	bad, first := false, true
+	for i, m := range c.stored {
+		if c.Kind == Enum && v.N != uint64(i+1) || c.Kind == Set && v.N&(1<<i) == 0 {
+			continue
+		}
+		if !first {
+			raw = append(raw, ',')
+		}
+		first = false
+		raw = append(raw, m...)
+		if _, ok := c.decode.decode(nil, []byte(m), false); !ok {
+			bad = true
+		}
+	}
+	if bad {
+		v.State, v.B = Invalid, raw
+	}
 }
 
 // checkIndex refuses an index of ENUM or members of SET that do not exist.

@@ -293,3 +293,26 @@ func TestLiteralsKeepTheOrder(t *testing.T) {
 		}
 	})
 }
+
+// TestMembersThatAreNotText: CONVERT TO CHARACTER SET passes over members of ENUM and SET and leaves bytes of the
+// character set of before. Rows with other members are read, rows with these are invalid text.
+func TestMembersThatAreNotText(t *testing.T) {
+	t.Parallel()
+	flavors(t, func(t *testing.T, s *server) {
+		s.Exec("CREATE TABLE members (id INT PRIMARY KEY, e ENUM('é', 'x') CHARACTER SET latin1, s SET('y', 'é') CHARACTER SET latin1)", "ALTER TABLE members CONVERT TO CHARACTER SET utf8mb4",
+			"INSERT INTO members VALUES (1, 'x', 'y'), (2, 1, 3)")
+		log := readLog(t, s)
+		if err := log.errs["members"]; err != nil || len(log.rows["members"]) != 2 {
+			t.Fatalf("%v, %d rows", err, len(log.rows["members"]))
+		}
+		table, good, bad := log.tables["members"], log.rows["members"][0], log.rows["members"][1]
+		if got := show(table, good); got != `id="1" e="x" s="y" ` || good[1].State != row.Present || good[2].State != row.Present {
+			t.Error(got)
+		}
+		for i, raw := range map[int]string{1: "\xe9", 2: "y,\xe9"} {
+			if v := bad[i]; v.State == row.Invalid && string(v.B) != raw || v.State != row.Invalid && table.Columns[i].Members[i-1] != "é" {
+				t.Errorf("%+v, members %q", v, table.Columns[i].Members)
+			}
+		}
+	})
+}

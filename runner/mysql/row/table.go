@@ -70,6 +70,9 @@ type Column struct {
 
 	wire   wire
 	decode textDecoder
+	// stored are the members as the binary log has them, where some are not valid in Charset: both
+	// servers leave such behind where CONVERT TO CHARACTER SET passes over them. nil: all are valid.
+	stored []string
 	// doubt is true of an ENUM or SET with a question mark in a member, as Describe sees it. The
 	// server's catalogue is in utf8mb3: what stands there may be a character beyond.
 	doubt bool

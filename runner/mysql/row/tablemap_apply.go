@@ -109,8 +109,9 @@ func (c *Column) setMembers(members []string) error {
 	c.Members = make([]string, len(members))
 	for i, m := range members {
 		out, ok := c.decode.decode(nil, []byte(m), false)
-		if !ok {
-			return fmt.Errorf("member %d is not valid in %s", i+1, c.Charset)
+		if !ok { // which is for the rows that have it
+			c.stored = members
+			out, _ = c.decode.decode(nil, []byte(m), true)
 		}
 		c.Members[i] = string(out)
 	}
