@@ -132,6 +132,40 @@ func (b *readerBed) removePositions(c *harness.Connector, log map[string]any) {
 	rows(4)
 }
 
+// TestMySQLAnotherHost: a connector that is made again under its name, and one of another name that is given its position, go on at
+// another host where it was; nothing comes twice.
+func TestMySQLAnotherHost(t *testing.T) {
+	t.Parallel()
+	b := layReader(t, sharedDatabase(t, beds.MariaDB), harness.SluiceOptions{})
+	b.exec("CREATE TABLE t (id INT PRIMARY KEY, v INT)", "INSERT INTO t VALUES (1, 1)")
+	c := b.deploy(nil)
+	b.mustEqual(40*time.Second, "t")
+	other := map[string]string{"mysql.host": "localhost"}
+	harness.Eventually(t, 20*time.Second, "the host is fixed", func() (bool, string) {
+		answer, err := b.sluice.Call(http.MethodPatch, c.Path("/config"), map[string]string{"mysql.host": "127.0.0.2"})
+		return err == nil && answer.Status == http.StatusBadRequest && strings.Contains(string(answer.Body), "keep its topics and groups"), fmt.Sprintf("%d %s %v", answer.Status, answer.Body, err)
+	})
+	c.Delete("?resources=keep")
+	b.exec("INSERT INTO t VALUES (2, 2)", "UPDATE t SET v = 5 WHERE id = 1")
+	again := b.sluice.CreateConnector(instance, c.Name, b.config(other))
+	mustResendNothing(t, b.mustEqual(60*time.Second, "t"))
+	at := b.logPosition(again)
+	again.StopWork()
+	again.AwaitState(30*time.Second, "STOPPED")
+	shown := again.SourcePositions()
+	again.Delete("")
+	b.exec("INSERT INTO t VALUES (3, 3)", "DELETE FROM t WHERE id = 2")
+	next := b.sluice.Connector(instance, own("next"))
+	b.sluice.Must(http.StatusCreated, http.MethodPost, "/connect/"+instance+"/connectors", map[string]any{"name": next.Name, "config": b.config(other), "initial_state": "STOPPED"}, nil)
+	next.SetSourcePositions(shown...)
+	next.Resume()
+	mustResendNothing(t, b.mustEqual(60*time.Second, "t"))
+	before, _ := at.Offset["sequence"].(float64)
+	if now, _ := b.logPosition(next).Offset["sequence"].(float64); now <= before || before == 0 {
+		t.Errorf("sequences went back from %v to %v", before, now)
+	}
+}
+
 // logPosition waits for a position in the binary log and returns it.
 func (b *readerBed) logPosition(c *harness.Connector) (out harness.SourcePosition) {
 	b.t.Helper()

@@ -161,6 +161,28 @@ func TestSourceTolerance(t *testing.T) {
 	}
 }
 
+// TestSourceHostIsFixed: after a delivery another host is refused, and the refusal names the ways to another server; the port may change.
+func TestSourceHostIsFixed(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	const config = "/connect/sandbox/connectors/shop/config"
+	s.must(201, "POST", "/connect/sandbox/connectors", `{"name":"shop","config":{`+shop+`}}`)
+	c, err := s.store.Connector(t.Context(), "sandbox", "shop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := strings.Replace(shop, "127.0.0.1", "127.0.0.2", 1)
+	s.must(200, "PUT", config, `{`+other+`}`)
+	if err := s.store.SetDelivered(t.Context(), c.ID); err != nil {
+		t.Fatal(err)
+	}
+	a := s.must(400, "PUT", config, `{`+shop+`}`)
+	if !strings.Contains(a.body, "Host cannot be changed once the connector has delivered something. After a failover let its name lead to") || !strings.Contains(a.body, "keep its topics and groups") {
+		t.Errorf("another host: %s", a.body)
+	}
+	s.must(200, "PUT", config, `{`+strings.Replace(other, "19306", "19307", 1)+`}`)
+}
+
 // TestSourceBesideAnother: a second source of the same topics is told by validating it who writes them, and is not refused.
 func TestSourceBesideAnother(t *testing.T) {
 	t.Parallel()

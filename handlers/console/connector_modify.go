@@ -51,6 +51,8 @@ func (f *modifyForm) fixed(q *request) func(connector.Field) string {
 		switch {
 		case d.Fixed == connector.FixedAlways:
 			return text.T(ctx, "fixed.always")
+		case d.Fixed == connector.FixedAfterDelivery && f.row.Delivered && d.Instead != "":
+			return text.T(ctx, "fixed.instead", d.Instead)
 		case d.Fixed == connector.FixedAfterDelivery && f.row.Delivered:
 			return text.T(ctx, "fixed.delivered")
 		}

@@ -201,6 +201,18 @@ func TestModifySource(t *testing.T) {
 	left.want(http.StatusOK).has("#field-f-mysql-password").has(`template[type=partial][hx-target="#field-f-mysql-tables"]`)
 }
 
+// TestSourceHostIsFixed: the form says how to come to another server when the host is fixed.
+func TestSourceHostIsFixed(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	id := s.reading("one", control.DesiredRunning, runner.PartitionStatus{Status: connector.Status{State: connector.StateRunning}})
+	if err := s.store.SetDelivered(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	page := s.as("otto").get(one + "/modify").want(http.StatusOK)
+	page.has(`#f-mysql-host[disabled]`).hasNot(`#f-mysql-port[disabled]`).says("let its name lead to the server that took over", "keep its topics and groups")
+}
+
 // TestSourcePosition shows what a source has saved, and sets it while it is stopped.
 func TestSourcePosition(t *testing.T) {
 	t.Parallel()

@@ -100,7 +100,7 @@ func fieldNotes(f *connector.Field) []string {
 	case connector.FixedAlways:
 		out = append(out, "Fixed from creation on.")
 	case connector.FixedAfterDelivery:
-		out = append(out, "Fixed once the connector has delivered something.")
+		out = append(out, strings.TrimSpace("Fixed once the connector has delivered something. "+f.Instead))
 	}
 	if f.Shapes {
 		out = append(out, "Shapes what is delivered: a change holds from the next chunk on.")

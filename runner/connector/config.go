@@ -412,7 +412,11 @@ func (s *Spec) FixedProblems(old, changed Config, delivered bool) []FieldError {
 		case f.Fixed == FixedAlways:
 			out = append(out, FieldError{f.Key, f.Label + " cannot be changed after the connector was created; create another connector instead."})
 		case f.Fixed == FixedAfterDelivery && delivered:
-			out = append(out, FieldError{f.Key, f.Label + " cannot be changed once the connector has delivered something; create another connector instead."})
+			message := f.Label + " cannot be changed once the connector has delivered something; create another connector instead."
+			if f.Instead != "" {
+				message = f.Label + " cannot be changed once the connector has delivered something. " + f.Instead
+			}
+			out = append(out, FieldError{f.Key, message})
 		}
 	}
 	return out

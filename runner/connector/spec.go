@@ -172,6 +172,9 @@ type Field struct {
 	// pins these; every other setting is an access setting and always current.
 	Shapes bool
 	Fixed  Fixed
+	// Instead is what to do in the place of changing the field when it is fixed, in sentences; "" is to create
+	// another connector.
+	Instead string
 	// Default gives the value of an absent key; nil means "".
 	Default func(Config, Env) string
 	// When lists conditions that must all hold for the field to be shown and read.

@@ -25,9 +25,6 @@ import (
 //
 // A table that was read is not called done while the place in the log is not known.
 func setPositions(cfg connector.Config, saved connector.Saved, to []connector.SourcePosition) ([]connector.Entry, error) {
-	refuse := func(i int, err error) error {
-		return connector.FieldError{Field: fmt.Sprintf("offsets[%d]", i), Message: err.Error() + "."}
-	}
 	var out []connector.Entry
 	_, known := saved[savedPosition]
 	removed := -1             // the item that removes the place in the log
@@ -60,10 +57,23 @@ func setPositions(cfg connector.Config, saved connector.Saved, to []connector.So
 	if known {
 		return out, nil
 	}
+	unread, err := recopyUnread(cfg, saved, to, named, removed)
+	return append(out, unread...), err
+}
+
+// refuse says what is wrong with an item.
+func refuse(i int, err error) error {
+	return connector.FieldError{Field: fmt.Sprintf("offsets[%d]", i), Message: err.Error() + "."}
+}
+
+// recopyUnread has the tables copied again that were read and that nobody names, when the place in the log is
+// not known any more; removed is the item that removes it, -1 when that was done before.
+func recopyUnread(cfg connector.Config, saved connector.Saved, to []connector.SourcePosition, named map[string]int, removed int) ([]connector.Entry, error) {
 	read, err := tablesRead(saved)
 	if err != nil {
 		return nil, err
 	}
+	var out []connector.Entry
 	var unasked []string
 	for _, table := range read {
 		i, is := named[table]
