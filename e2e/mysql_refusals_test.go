@@ -169,3 +169,27 @@ func (b *readerBed) shown(topic string, message []byte) (key, value string) {
 	}
 	return strings.TrimPrefix(topic, b.prefix+"_") + " " + m.Payload.Op + " " + string(row.DataColumn["id"]), value + " " + string(row.DataColumn["v"])
 }
+
+// TestMySQLTopicsThatExist: a topic that another connector writes is named by the checks, and one that is compacted refused by them,
+// as the connector is that is deployed all the same, when a statement comes.
+func TestMySQLTopicsThatExist(t *testing.T) {
+	t.Parallel()
+	b := layReader(t, sharedDatabase(t, beds.MariaDB), harness.SluiceOptions{})
+	b.exec("CREATE TABLE t (id INT PRIMARY KEY, v INT)", "CREATE TABLE u (id INT PRIMARY KEY, v INT)")
+	b.kafka.CreateTopic(b.prefix+"_u", 1, map[string]string{"cleanup.policy": "compact"})
+	first := b.deploy(map[string]string{"mysql.tables": "t"})
+	config := b.config(map[string]string{"mysql.tables": "*"})
+	config["name"] = own("second")
+	got := b.checks(config)
+	if f := got["Other writers"]; f.Status != "skipped" || !strings.Contains(f.Detail, b.prefix+"_t: the connector "+first.Name) || f.Remedy == "" {
+		t.Errorf("other writers: %+v", f)
+	}
+	if f := got["Cleanup policy"]; f.Status != "failed" || !strings.Contains(f.Detail, b.prefix+"_u") || !strings.Contains(f.Remedy, "cleanup.policy=delete") {
+		t.Errorf("cleanup policy: %+v", f)
+	}
+	second := b.deploy(map[string]string{"mysql.tables": "u"})
+	b.exec("INSERT INTO u VALUES (1, 1)")
+	b.mustEqual(40*time.Second, "u")
+	b.exec("ALTER TABLE u ADD COLUMN w INT")
+	failed(t, second, "compact")
+}

@@ -100,7 +100,8 @@ func TestSourceTopics(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []connector.SourceTopic{{Name: "shop_lines", From: "lines", Key: []string{"order_id", "line"}, Partitions: 6}, {Name: "shop_notes", From: "notes", Partitions: 4, Exists: true}}
+	want := []connector.SourceTopic{{Name: "shop_lines", From: "lines", Key: []string{"order_id", "line"}, Partitions: 6, Copied: true, Followed: true},
+		{Name: "shop_notes", From: "notes", Partitions: 4, Exists: true, Copied: true, Followed: true}}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v", got)
 	}
