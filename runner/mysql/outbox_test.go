@@ -40,6 +40,7 @@ type outbox struct {
 	aways    []error
 	logs     []string
 	progress []connector.Progress
+	ahead    int64
 	onMark   func() error // after what is marked is visible
 	limit    int          // of a value; 0 is none
 	diverted int
@@ -156,7 +157,24 @@ func (o *outbox) Away(err error) {
 		o.mu.Unlock()
 	}
 }
-func (o *outbox) Progress(p []connector.Progress) { o.mu.Lock(); o.progress = p; o.mu.Unlock() }
+func (o *outbox) Progress(p []connector.Progress) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.progress = p
+	for _, part := range p {
+		if part.Phase == stateWaiting {
+			o.ahead = max(o.ahead, part.Total)
+		}
+	}
+}
+
+// rowsAhead is the largest count of rows that a table which waited for its copy was shown with.
+func (o *outbox) rowsAhead() int64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.ahead
+}
+
 func (o *outbox) progressed() []connector.Progress {
 	o.mu.Lock()
 	defer o.mu.Unlock()

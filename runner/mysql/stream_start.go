@@ -54,6 +54,8 @@ func (r *reader) begin(ctx context.Context) (startPoint, error) {
 	if err := r.takeRequests(); err != nil {
 		return startPoint{}, err
 	}
+	r.estimateRows(ctx)
+	r.out.Progress(r.progressOf(time.Now())) // the tables and how large they are
 	if r.dirty || r.fresh {
 		if err := r.mark(ctx); err != nil {
 			return startPoint{}, err
