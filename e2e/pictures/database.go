@@ -123,7 +123,7 @@ func (d *databases) fill() {
 	gap.Resume()
 	gap.AwaitState(60*time.Second, "GAP")
 	d.create(locked, d.settings(d.db.Addr(), dbUser, "an old password", "crm"), map[string]string{"description": "Contacts for the call centre"}).AwaitState(60*time.Second, "FAILED")
-	c := d.create(copying, d.settings(d.valve.addr, dbUser, dbPassword, "warehouse"), map[string]string{"description": "What goes in and out", "snapshot.chunk.size": "2000"})
+	c := d.create(copying, d.settings(d.valve.addr, dbUser, dbPassword, "warehouse"), map[string]string{"description": "What goes in and out", "snapshot.chunk.size": "2000", "mysql.tables": "movements,prices,scans"})
 	c.AwaitState(60*time.Second, "RUNNING")
 	d.copied(c)
 }

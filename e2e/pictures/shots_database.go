@@ -25,6 +25,7 @@ func (c *camera) database(d *databases) {
 		c.take(page.name)
 	}
 	c.snapshot()
+	c.modifyTables()
 	c.copy(d)
 	c.databaseWizard(d)
 }
@@ -35,6 +36,18 @@ func (c *camera) snapshot() {
 	c.set("tables", "shop.orders")
 	c.set("tables", "shop.order_items")
 	c.take("mysql-snapshot")
+}
+
+// modifyTables shows what would become of the tables of a connector; nothing is saved.
+func (c *camera) modifyTables() {
+	c.to(of(copying, "modify"))
+	for _, table := range []string{"scans", "suppliers"} {
+		c.script(fmt.Sprintf(`(document.querySelector('main [type=checkbox][name="mysql.tables"][value=%s]').click(), '')`, table))
+		c.until("the page after "+table, `!document.querySelector('.htmx-request')`)
+	}
+	c.press(`#modify-form button.btn-primary`)
+	c.until("what becomes of the tables", `document.querySelectorAll('#effects li').length === 2`)
+	c.take("mysql-modify")
 }
 
 // copy photographs a copy of tables on its way.
