@@ -342,8 +342,14 @@ func keyShape(def *row.Table) string {
 
 // fits tells whether the table's frontier can be compared with keys of a definition.
 func (t *table) fits(def *row.Table) bool {
+	if t.state.Frontier == nil {
+		return true
+	}
+	if t.shaped != def {
+		t.shaped, t.shape = def, keyShape(def)
+	}
 	shape, _, _ := strings.Cut(t.state.Key, "\n")
-	return t.state.Frontier == nil || shape == keyShape(def)
+	return shape == t.shape
 }
 
 // mayReorder tells whether a statement can change the order of the key and nothing that the log tells.

@@ -66,6 +66,8 @@ type table struct {
 	state     tableState
 	def       *row.Table // as the log had it last
 	described *row.Table // as the server had it when it was last asked
+	shaped    *row.Table // whose key is shape
+	shape     string     // as of keyShape
 	restated  bool       // a statement changed it since def: what only the server tells may be another
 	pending   bool       // state changes with the next Mark
 	runHeader *record.Header
