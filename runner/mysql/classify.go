@@ -74,6 +74,10 @@ func (s *Settings) classify(doing string, err error) error {
 	if errors.As(err, &definition) {
 		return &connector.WrongError{Field: keyTables, Brief: definition.Error(), Err: full, Remedy: "Name the tables to be read without this one in " + keyTables + ", or change the table."}
 	}
+	var unreadable *row.DecodeError
+	if errors.As(err, &unreadable) { // asked again, the server says the same
+		return &connector.WrongError{Field: keyTables, Brief: unreadable.Error(), Err: full, Remedy: "Change the column that is named and resume, or name the tables to be read without this one in " + keyTables + "."}
+	}
 	var e *gomysql.MyError
 	if !errors.As(err, &e) {
 		return &connector.AwayError{System: s.system(), Brief: s.system() + " is away: " + err.Error(), Err: full, Remedy: unreachable(err)}

@@ -199,3 +199,16 @@ func TestTableThatCannotBeRead(t *testing.T) {
 		t.Errorf("%v, remedy %q", err, connector.Remedy(err))
 	}
 }
+
+// TestRowThatCannotBeCopied: a value that the server tells in two ways stops the reader with a remedy; it was
+// asked for again and again, as if the server were away.
+func TestRowThatCannotBeCopied(t *testing.T) {
+	t.Parallel()
+	flavours(t, func(t *testing.T, b *bed) {
+		b.s.Exec("CREATE TABLE a (id INT PRIMARY KEY, e ENUM('😀', 'x') CHARACTER SET utf8mb4)", "INSERT INTO a VALUES (1, 1)")
+		var wrong *connector.WrongError
+		if err := b.run().ends(); !errors.As(err, &wrong) || wrong.Field != keyTables || wrong.Remedy == "" || !strings.Contains(wrong.Brief, "column e") {
+			t.Errorf("%+v", err)
+		}
+	})
+}
