@@ -102,11 +102,13 @@ func (o *Options) zeroDate(dst []byte, c *row.Column, v *row.Value) (out []byte,
 }
 
 // keyText appends what stands in a key for a value that a policy makes the same as others:
-// null for every zero date, U+FFFD for any bytes. Keys of different rows stay different. ok is
+// null for every zero date, U+FFFD for any bytes, true for every number. Keys of different rows stay different. ok is
 // false of any other value.
 func (o *Options) keyText(dst []byte, c *row.Column, v *row.Value) (out []byte, ok bool) {
 	switch {
 	case v.State == row.Null:
+	case c.TinyInt1 && o.TinyInt1Boolean && c.Kind == row.Int && v.N > 1:
+		return appendInt(dst, c, v), true
 	case v.State == row.Invalid && o.InvalidText == PolicyReplace:
 		return appendBase64(dst, v.B), true
 	case o.ZeroDate == PolicyNull && (c.Kind == row.Date || c.Kind == row.DateTime || c.Kind == row.Timestamp) && !isDate(c, v):

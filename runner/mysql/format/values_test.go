@@ -279,10 +279,10 @@ func TestPoliciesAreTold(t *testing.T) {
 // be one row for whoever reads.
 func TestKeysOfDifferentRowsStayDifferent(t *testing.T) {
 	t.Parallel()
-	table := &row.Table{Database: "d", Name: "t", Key: []int{0, 1, 2}, Columns: []row.Column{
-		{Name: "day", Kind: row.Date}, {Name: "at", Kind: row.Timestamp}, {Name: "name", Kind: row.Text, Charset: "ascii"}}}
+	table := &row.Table{Database: "d", Name: "t", Key: []int{0, 1, 2, 3}, Columns: []row.Column{
+		{Name: "day", Kind: row.Date}, {Name: "at", Kind: row.Timestamp}, {Name: "name", Kind: row.Text, Charset: "ascii"}, {Name: "is", Kind: row.Int, Length: 1, TinyInt1: true}}}
 	text := func(b string, s row.State) row.Value { return row.Value{State: s, B: []byte(b)} }
-	o := format.Options{ZeroDate: format.PolicyNull, InvalidText: format.PolicyReplace}
+	o := format.Options{ZeroDate: format.PolicyNull, InvalidText: format.PolicyReplace, TinyInt1Boolean: true}
 	for _, name := range []string{format.DataWorks, format.Debezium} {
 		e, err := format.New(name, o)
 		if err != nil {
@@ -290,16 +290,16 @@ func TestKeysOfDifferentRowsStayDifferent(t *testing.T) {
 		}
 		var out []emitted
 		for _, after := range []row.Row{
-			{number(0), number(0), text("\x81", row.Invalid)},
-			{number(row.PackDate(2020, 2, 31)), number(0), text("\x82", row.Invalid)},
-			{number(row.PackDate(2020, 2, 28)), number(1_600_000_000_000_000), text("a", row.Present)},
+			{number(0), number(0), text("\x81", row.Invalid), number(2)},
+			{number(row.PackDate(2020, 2, 31)), number(0), text("\x82", row.Invalid), number(0)},
+			{number(row.PackDate(2020, 2, 28)), number(1_600_000_000_000_000), text("a", row.Present), number(1)},
 		} {
 			if err := e.Encode(&format.Change{Table: table, Op: format.Insert, After: after, Sequence: counter()}, collect(&out)); err != nil {
 				t.Fatal(err)
 			}
 		}
-		want := []string{`{"day":"0000-00-00","at":"0000-00-00 00:00:00","name":"gQ=="}`, `{"day":"2020-02-31","at":"0000-00-00 00:00:00","name":"gg=="}`,
-			map[string]string{format.DataWorks: `{"day":1582848000000,"at":1600000000000,"name":"a"}`, format.Debezium: `{"day":18320,"at":"2020-09-13T12:26:40Z","name":"a"}`}[name]}
+		want := []string{`{"day":"0000-00-00","at":"0000-00-00 00:00:00","name":"gQ==","is":2}`, `{"day":"2020-02-31","at":"0000-00-00 00:00:00","name":"gg==","is":false}`,
+			map[string]string{format.DataWorks: `{"day":1582848000000,"at":1600000000000,"name":"a","is":true}`, format.Debezium: `{"day":18320,"at":"2020-09-13T12:26:40Z","name":"a","is":true}`}[name]}
 		for i, m := range out {
 			if m.key != want[i] {
 				t.Errorf("%s: key %s, want %s", name, m.key, want[i])
