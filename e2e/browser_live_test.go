@@ -48,6 +48,7 @@ func (w *window) livePart() {
 		w.t.Errorf("what was selected, %q, became %q", selected, now)
 	}
 	w.menuOpensMeanwhile()
+	w.typesMeanwhile()
 	w.keyboardStays()
 }
 
@@ -67,6 +68,28 @@ func (w *window) menuOpensMeanwhile() {
 	}
 	w.do(chromedp.KeyEvent("\x1b"))
 	w.until("the menu is closed", `!document.querySelector("#connector-head details.menu").open`)
+}
+
+// typesMeanwhile types in a form in which something keeps itself fresh, as checks do, whose end may show the form anew: that
+// waits until the field is left.
+func (w *window) typesMeanwhile() {
+	w.t.Helper()
+	eval[bool](w, `(() => { document.querySelector("main").insertAdjacentHTML("beforeend", '<form id="trial"><input id="typed" aria-label="typed"><div id="asks" hx-get="/help?trial" hx-trigger="every 100ms" hx-target="#asks" hx-swap="none"></div></form>');
+		const ask = window.fetch; window.asked = 0; window.fetch = (url, ...rest) => { if (String(url).includes("trial")) window.asked++; return ask(url, ...rest) };
+		htmx.process(document.querySelector("#trial")); document.querySelector("#typed").focus(); return true })()`)
+	w.until("it asks while nothing is typed", "window.asked > 1")
+	w.do(chromedp.KeyEvent("half a wo"))
+	w.watch()
+	w.kept("connector", 1) // what was asked before is answered
+	before := eval[int](w, "window.asked")
+	w.watch()
+	w.kept("connector", 1)
+	if now := eval[int](w, "window.asked"); now != before {
+		w.t.Errorf("a form may go away while somebody types in it: it asked %d times", now-before)
+	}
+	eval[bool](w, `(document.activeElement.blur(), true)`)
+	w.until("it asks when the field was left", fmt.Sprintf("window.asked > %d", before))
+	eval[bool](w, `(document.querySelector("#trial").remove(), true)`)
 }
 
 // keyboardStays has the keyboard at a button that goes away: it is at none that took its place.

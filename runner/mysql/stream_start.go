@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-mysql-org/go-mysql/client"
+
 	"github.com/sluice-io/sluice/runner/connector"
 )
 
@@ -70,6 +72,27 @@ func (r *reader) begin(ctx context.Context) (startPoint, error) {
 	}
 	r.at = r.done.at
 	return r.startPoint(), nil
+}
+
+// estimateRows asks how many rows the tables have that are to be copied: how far the whole copy is can be told before
+// their turn comes. It is only shown, so that nothing follows when it cannot be had.
+func (r *reader) estimateRows(ctx context.Context) {
+	if !slices.ContainsFunc(r.names, func(name string) bool { return r.tables[name].state.State != stateDone }) {
+		return
+	}
+	_ = r.ask(ctx, "estimating rows", func(c *client.Conn) error {
+		res, err := c.Execute("SELECT TABLE_NAME, COALESCE(TABLE_ROWS, 0) FROM information_schema.TABLES WHERE TABLE_SCHEMA = " + quoteText(r.set.Database))
+		if err != nil {
+			return err
+		}
+		for i := range res.RowNumber() {
+			name, _ := res.GetString(i, 0)
+			if t := r.tables[name]; t != nil && t.state.State != stateDone {
+				t.estimate, _ = res.GetInt(i, 1)
+			}
+		}
+		return nil
+	})
 }
 
 // startPoint is where the server is asked to go on.

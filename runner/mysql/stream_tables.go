@@ -166,27 +166,6 @@ func (r *reader) listTables(ctx context.Context) error {
 	return nil
 }
 
-// estimateRows asks how many rows the tables have that are to be copied: how far the whole copy is can be told before
-// their turn comes. It is only shown, so that nothing follows when it cannot be had.
-func (r *reader) estimateRows(ctx context.Context) {
-	if !slices.ContainsFunc(r.names, func(name string) bool { return r.tables[name].state.State != stateDone }) {
-		return
-	}
-	_ = r.ask(ctx, "estimating rows", func(c *client.Conn) error {
-		res, err := c.Execute("SELECT TABLE_NAME, COALESCE(TABLE_ROWS, 0) FROM information_schema.TABLES WHERE TABLE_SCHEMA = " + quoteText(r.set.Database))
-		if err != nil {
-			return err
-		}
-		for i := range res.RowNumber() {
-			name, _ := res.GetString(i, 0)
-			if t := r.tables[name]; t != nil && t.state.State != stateDone {
-				t.estimate, _ = res.GetInt(i, 1)
-			}
-		}
-		return nil
-	})
-}
-
 // namedExist refuses a first start that would wait for ever without a word: a database
 // that is not there, or of which the account may see nothing, and tables that are named in
 // full and are not among the database's. What a pattern matches may come later.

@@ -197,7 +197,7 @@
   function atWork(part) {
     const here = document.activeElement, form = part?.closest("form");
     return !!part?.querySelector("details.menu[open], dialog:modal, [data-select-row]:checked, input:focus, select:focus, textarea:focus") ||
-      !!form && (!!form.querySelector(".htmx-request") || form.contains(here) && began.has(here) && began.get(here) !== here.value);
+      !!form && (all(".htmx-request", form).some((node) => !part.contains(node)) || form.contains(here) && began.has(here) && began.get(here) !== here.value);
   }
   const polled = (ctx) => ctx.sourceEvent?.type === "every";
   document.addEventListener("htmx:before:request", (event) => {
