@@ -50,6 +50,7 @@ func (w *window) livePart() {
 	w.menuOpensMeanwhile()
 	w.typesMeanwhile()
 	w.keyboardStays()
+	w.readsMeanwhile()
 }
 
 // menuOpensMeanwhile opens a menu while an answer is on its way that would replace it.
@@ -90,6 +91,23 @@ func (w *window) typesMeanwhile() {
 	eval[bool](w, `(document.activeElement.blur(), true)`)
 	w.until("it asks when the field was left", fmt.Sprintf("window.asked > %d", before))
 	eval[bool](w, `(document.querySelector("#trial").remove(), true)`)
+}
+
+// readsMeanwhile selects a line of the log while others arrive: it stays where it is.
+func (w *window) readsMeanwhile() {
+	w.t.Helper()
+	w.to(example + "/logs")
+	const lines = `document.querySelectorAll(".log > .log-line").length`
+	w.until("there are lines", lines+" > 5")
+	before := eval[[]float64](w, `(() => { const log = document.querySelector(".log"); log.style.maxHeight = "80px"; log.scrollTop = log.scrollHeight; getSelection().selectAllChildren(log.lastElementChild.querySelector(".msg")); return [`+lines+`, log.scrollTop] })()`)
+	w.n.Must(http.StatusAccepted, http.MethodPut, "/connect/sandbox/connectors/orders-to-oss/pause", nil, nil)
+	w.until("more lines", fmt.Sprintf("%s > %f", lines, before[0]))
+	if now := eval[float64](w, `document.querySelector(".log").scrollTop`); before[1] == 0 || now != before[1] {
+		w.t.Errorf("the log stood at %f and scrolled to %f while a line was selected", before[1], now)
+	}
+	w.n.Must(http.StatusAccepted, http.MethodPut, "/connect/sandbox/connectors/orders-to-oss/resume", nil, nil)
+	w.to(example)
+	w.state("Running")
 }
 
 // keyboardStays has the keyboard at a button that goes away: it is at none that took its place.
