@@ -132,7 +132,7 @@ func (m *MySQL) start(ctx context.Context, program mariaDB) error {
 		return err
 	}
 	defer conn.Close()
-	m.version = conn.GetServerVersion()
+	m.version = strings.TrimPrefix(conn.GetServerVersion(), "5.5.5-") // before which MariaDB's real one stands in its greeting
 	if err := fillShop(conn); err != nil {
 		return fmt.Errorf("filling the database %s: %w", MySQLDatabase, err)
 	}

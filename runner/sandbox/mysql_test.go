@@ -69,6 +69,11 @@ func TestMySQLShop(t *testing.T) {
 	dir := t.TempDir()
 	m := startShop(t, dir, true)
 	conn := asConnector(t, m)
+	if r, err := conn.Execute("SELECT VERSION()"); err != nil {
+		t.Fatal(err)
+	} else if want, _ := r.GetString(0, 0); m.Version() != want {
+		t.Errorf("the version is said to be %s, and is %s", m.Version(), want)
+	}
 	for query, want := range map[string]int64{
 		"SELECT COUNT(*) FROM customers": shopCustomers, "SELECT COUNT(*) FROM products": int64(len(catalogue())),
 		"SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'shop'":                                      5,
