@@ -43,18 +43,18 @@ func (c *Console) sourceEffects(q *request, f *modifyForm, changes []connector.C
 		}
 		return out, err
 	})
+	if ok {
+		c.later.forget(key) // tables may come and go before the next review
+	}
 	e := &views.SourceEffects{Later: f.row.Desired != control.DesiredRunning}
 	switch read, _ := value.(readBefore); {
 	case !ok:
 		e.Why = text.T(ctx, "effects.later")
 	case err != nil:
-		c.later.forget(key)
 		e.Why = control.AsError(err).Error()
 	case read.unknown != nil:
-		c.later.forget(key)
 		e.Why = control.AsError(read.unknown).Error()
 	default:
-		c.later.forget(key) // tables may come and go before the next review
 		e.Parts, e.Same = effects(ctx, read.before, read.after)
 		e.None = len(read.after) == 0
 	}

@@ -1,6 +1,7 @@
 package connector
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -44,11 +45,14 @@ func (c Config) Millis(key string) time.Duration { return time.Duration(c.Int(ke
 // Bool returns a Bool field; false when absent or malformed.
 func (c Config) Bool(key string) bool { return strings.EqualFold(c.Get(key), "true") }
 
-// List returns the non-empty items of a comma-separated field. Commas within backquotes
-// divide nothing: an item may be a name of a database, which can have any character.
-func (c Config) List(key string) []string {
+// List returns the items of a comma-separated field, as of SplitList.
+func (c Config) List(key string) []string { return SplitList(c[key]) }
+
+// SplitList returns the items of a comma-separated list that are not empty, without the blanks around them. Commas
+// within backquotes divide nothing: an item may be a name of a database, which can have any character.
+func SplitList(text string) []string {
 	var out []string
-	text, quoted, from := c[key], false, 0
+	quoted, from := false, 0
 	for i := 0; i <= len(text); i++ {
 		switch {
 		case i < len(text) && text[i] == '`':
@@ -412,11 +416,7 @@ func (s *Spec) FixedProblems(old, changed Config, delivered bool) []FieldError {
 		case f.Fixed == FixedAlways:
 			out = append(out, FieldError{f.Key, f.Label + " cannot be changed after the connector was created; create another connector instead."})
 		case f.Fixed == FixedAfterDelivery && delivered:
-			message := f.Label + " cannot be changed once the connector has delivered something; create another connector instead."
-			if f.Instead != "" {
-				message = f.Label + " cannot be changed once the connector has delivered something. " + f.Instead
-			}
-			out = append(out, FieldError{f.Key, message})
+			out = append(out, FieldError{f.Key, f.Label + " cannot be changed once the connector has delivered something. " + cmp.Or(f.Instead, "Create another connector instead.")})
 		}
 	}
 	return out

@@ -28,10 +28,7 @@ type Tables struct {
 // commas too.
 func ParseTables(text string) (Tables, error) {
 	var t Tables
-	for _, item := range splitNames(text) {
-		if item == "" {
-			continue
-		}
+	for _, item := range connector.SplitList(text) {
 		if strings.Contains(item, ".") && !strings.HasPrefix(item, "`") {
 			return t, fmt.Errorf("%q: name tables without their database, which is mysql.database; a name that has a dot is written in backquotes.", clip(item))
 		}
@@ -41,22 +38,6 @@ func ParseTables(text string) (Tables, error) {
 		return t, errors.New("name at least one table, or * for all of the database.")
 	}
 	return t, nil
-}
-
-// splitNames splits at commas outside backquotes and trims blanks.
-func splitNames(text string) []string {
-	var out []string
-	quoted, start := false, 0
-	for i := 0; i <= len(text); i++ {
-		switch {
-		case i < len(text) && text[i] == '`':
-			quoted = !quoted
-		case i == len(text) || text[i] == ',' && !quoted:
-			out = append(out, strings.TrimSpace(text[start:i]))
-			start = i + 1
-		}
-	}
-	return out
 }
 
 // Fold is the same patterns without regard to upper and lower case: for a server whose
